@@ -1,0 +1,222 @@
+"""The one place that knows the operating system: durability, links, process groups, limits.
+
+Each function states its fall-back. Linux first; Windows and macOS do what they can and say what they did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+LINUX = sys.platform.startswith("linux")
+WINDOWS = sys.platform == "win32"
+
+# --- files ---------------------------------------------------------------------------------
+
+
+def flush_to_disk(path: Path) -> None:
+    """Make a written file survive a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Make a rename inside the folder survive a power cut. Windows has no such call: skipped there."""
+    if WINDOWS:
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> None:
+    """Write a small file so that readers see the old or the new one whole, never a half."""
+    temp = beside(path)
+    try:
+        temp.write_bytes(content.encode() if isinstance(content, str) else content)
+        if durable:
+            flush_to_disk(temp)
+        temp.replace(path)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
+
+
+def beside(path: Path) -> Path:
+    """A temporary name in the same folder, so that the final rename cannot cross a file system.
+
+    The name does not grow with the file's own, which may be as long as the file system allows.
+    """
+    return path.with_name(f".part-{uuid.uuid4().hex[:12]}")
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Flush, then rename to the final name; across file systems: copy beside the target, flush, rename."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        flush_to_disk(source)
+        source.replace(target)
+        return
+    link_or_copy(source, target, link=False)
+    source.unlink()
+
+
+def link_or_copy(source: Path, target: Path, *, link: bool = True) -> str:
+    """Give a file a second name, by hard link where the file system can, else by copy.
+
+    Returns:
+        `link` or `copy`: what was done.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temp = beside(target)
+    try:
+        how = "link"
+        try:
+            if not link:
+                raise OSError
+            os.link(source, temp)
+        except OSError:
+            how = "copy"
+            shutil.copyfile(source, temp)
+            flush_to_disk(temp)
+        temp.replace(target)
+        return how
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def point_latest(link: Path, target: Path) -> None:
+    """Make `link` lead to the folder `target`. Where links are forbidden: a text file that names it."""
+    temp = beside(link)
+    try:
+        temp.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+        temp.replace(link)
+    except OSError:
+        temp.unlink(missing_ok=True)
+        write_atomic(link.with_suffix(".txt"), f"{target}\n")
+
+
+def can_write(folder: Path) -> str | None:
+    """Make the folder when there is none and try a write; the reason when it cannot be done."""
+    probe = folder / f".write-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+# --- processes -----------------------------------------------------------------------------
+
+
+def own_group() -> dict[str, Any]:
+    """Keyword arguments for `Popen` that put a child and its children into a group of their own."""
+    if WINDOWS:
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    return {"start_new_session": True}
+
+
+def end_group(pid: int, *, force: bool) -> None:
+    """End a process group made with `own_group`; asks first unless `force`. Windows: the process tree."""
+    if WINDOWS:
+        flags = ["/F"] if force else []
+        subprocess.run(["taskkill", "/T", *flags, "/PID", str(pid)], capture_output=True, check=False)  # noqa: S607
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL if force else signal.SIGTERM)
+
+
+def die_with_parent() -> bool:
+    """Ask the kernel to end this process when its parent ends. Linux only; elsewhere the lifeline pipe serves."""
+    if not LINUX:
+        return False
+    pr_set_pdeathsig = 1
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL) == 0)
+
+
+# --- limits of the calling process -----------------------------------------------------------
+
+
+def limit_memory(megabytes: int) -> str:
+    """Cap the private memory of this process; more raises MemoryError or ends it, and spares the machine.
+
+    RLIMIT_DATA counts brk and private writable mappings (Linux ≥ 4.7), which is what a worker really
+    takes; RLIMIT_AS would also count mapped libraries and reserved address space.
+
+    Returns:
+        what was done, for the journal.
+    """
+    if megabytes <= 0:
+        return "no memory limit asked"
+    try:
+        import resource
+    except ImportError:
+        return "no memory limit: this system has no rlimits"
+    size = megabytes * 1024 * 1024
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    except (ValueError, OSError) as error:
+        return f"no memory limit: {error}"
+    return f"RLIMIT_DATA {soft // 1024 // 1024} MB"
+
+
+def usable_cpus() -> list[int]:
+    """The logical CPUs this process may run on (affinity respected; without it: all)."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def limit_cpus(count: int, index: int) -> str:
+    """Pin this process to `count` CPUs, the `index`-th slice of the usable ones, going round.
+
+    Returns:
+        what was done, for the journal. Systems without affinity get a lower priority instead.
+    """
+    cpus = usable_cpus()
+    if count <= 0 or count >= len(cpus):
+        return "all CPUs"
+    if not hasattr(os, "sched_setaffinity"):
+        return f"no affinity on this system; {lower_priority()}"
+    start = index * count
+    chosen = {cpus[(start + offset) % len(cpus)] for offset in range(count)}
+    os.sched_setaffinity(0, chosen)
+    return f"CPUs {','.join(map(str, sorted(chosen)))}"
+
+
+def lower_priority(by: int = 5) -> str:
+    """Be nice to the desktop. Windows: below-normal class."""
+    try:
+        if WINDOWS:
+            import psutil
+
+            psutil.Process().nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 0x4000))
+        else:
+            os.nice(by)
+    except (OSError, PermissionError) as error:
+        return f"priority unchanged: {error}"
+    return f"nice +{by}"
+
+
+def peak_rss_mb() -> float:
+    """Peak resident memory of this process so far, MB; 0.0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if LINUX else peak / 1024 / 1024

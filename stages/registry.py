@@ -1,0 +1,71 @@
+"""Type name → class, without importing what is not used.
+
+A type is `<kind>.<operation>` and names the file `stages/<kind>/<operation>.py`. Only a class that is
+defined in that file and is a Stage or a Source can be had, so a config cannot name other code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from stages.contract import Source, Stage
+from stages.settings import nearest
+
+_TYPE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
+_HOME = Path(__file__).parent
+_GROUND = {"media"}  # helpers of stages, not stages
+
+
+class UnknownTypeError(LookupError):
+    """The type names no stage; the message lists what is there."""
+
+
+def known_types() -> list[str]:
+    """Every type name that has a file, found by name alone."""
+    return sorted(
+        f"{file.parent.name}.{file.stem}"
+        for file in _HOME.glob("*/*.py")
+        if not file.stem.startswith("_") and file.parent.name not in _GROUND and _declares(file)
+    )
+
+
+def _declares(file: Path) -> bool:
+    return re.search(r"^class \w+\((Stage|Source)\[", file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def stage_class(type_name: str) -> type[Stage[Any]]:
+    """The stage class of a type.
+
+    Raises:
+        UnknownTypeError: when there is none.
+    """
+    found = _class_of(type_name, Stage)
+    assert issubclass(found, Stage)
+    return found
+
+
+def source_class(type_name: str) -> type[Source[Any]]:
+    """The source class of a type.
+
+    Raises:
+        UnknownTypeError: when there is none.
+    """
+    found = _class_of(type_name, Source)
+    assert issubclass(found, Source)
+    return found
+
+
+def _class_of(type_name: str, base: type) -> type:
+    kind, _, operation = str(type_name).partition(".")
+    if not _TYPE.match(str(type_name)) or kind in _GROUND or not (_HOME / kind / f"{operation}.py").is_file():
+        raise UnknownTypeError(f"{type_name!r} names no stage{nearest(str(type_name), known_types())}")
+    module = importlib.import_module(f"stages.{kind}.{operation}")
+    for value in vars(module).values():
+        own = inspect.isclass(value) and value.__module__ == module.__name__
+        if own and issubclass(value, base) and not inspect.isabstract(value):
+            return value
+    raise UnknownTypeError(f"{type_name!r} holds no {base.__name__.lower()}")
