@@ -1,0 +1,1 @@
+"""The YAML groups: pipeline, hardware, encoder, profile, providers."""

@@ -1,0 +1,1 @@
+"""The runner: config, plan, execution, record."""

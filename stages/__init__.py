@@ -1,0 +1,1 @@
+"""The work: stages, sources and the ground they stand on."""

@@ -155,7 +155,6 @@ class Stage(ABC, Generic[ConfigT]):
         reads: data fields that it needs; `may_read`: those it uses when present.
         writes: data fields that it sets.
         fans_out / gathers: makes child items / takes all children of one parent.
-        threaded: True for work that waits (network): one process, many threads.
     """
 
     config_class: ClassVar[type[Any]]
@@ -167,15 +166,14 @@ class Stage(ABC, Generic[ConfigT]):
     writes: ClassVar[Sequence[str]] = ()
     fans_out: ClassVar[bool] = False
     gathers: ClassVar[bool] = False
-    threaded: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
-    def open(self) -> None:  # noqa: B027 - most stages have nothing to open
+    def open(self) -> None:
         """Load what is costly (a model, a voice). Called once per worker before the first task."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Let go of what `open` took."""
 
     @abstractmethod
@@ -197,6 +195,11 @@ class Stage(ABC, Generic[ConfigT]):
     def needs(cls, config: ConfigT) -> Needs:  # noqa: ARG003
         """What one task takes from the machine with these settings."""
         return Needs()
+
+    @classmethod
+    def concurrency(cls, config: ConfigT) -> int:  # noqa: ARG003
+        """Tasks that one worker process runs at once, in threads: 1 for computing, many for waiting (network)."""
+        return 1
 
     @classmethod
     def ladder(cls, config: ConfigT, failure: Failure) -> Iterable[Step]:  # noqa: ARG003

@@ -65,7 +65,9 @@ def _class_of(type_name: str, base: type) -> type:
         raise UnknownTypeError(f"{type_name!r} names no stage{nearest(str(type_name), known_types())}")
     module = importlib.import_module(f"stages.{kind}.{operation}")
     for value in vars(module).values():
-        own = inspect.isclass(value) and value.__module__ == module.__name__
-        if own and issubclass(value, base) and not inspect.isabstract(value):
-            return value
+        if not inspect.isclass(value) or value.__module__ != module.__name__:
+            continue
+        found: type = value
+        if issubclass(found, base) and not inspect.isabstract(found):
+            return found
     raise UnknownTypeError(f"{type_name!r} holds no {base.__name__.lower()}")

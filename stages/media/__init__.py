@@ -1,0 +1,1 @@
+"""Ground of the stages: processes, FFmpeg, probing, loudness."""

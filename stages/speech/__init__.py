@@ -1,0 +1,1 @@
+"""Text to speech: one stage, one file per provider."""

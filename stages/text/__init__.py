@@ -1,0 +1,1 @@
+"""Sources and stages of text."""
