@@ -55,12 +55,16 @@ class StageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file, and the digest (sha256, hex) of its content. `kind` is a media type such as `audio/wav`."""
+    """A file, and the digest (sha256, hex) of its content. `kind` is a media type such as `audio/wav`.
+
+    `size` (bytes) and `mtime_ns` tell cheaply whether the file is still the one that was digested.
+    """
 
     path: Path
     kind: str
     digest: str = ""
     size: int = 0
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Work:
 
     Attributes:
         item: the item with the data and artifacts that the stage declared, and no others.
-        parts: with `gathers`, the children of the item in their order.
+        parts: with `gathers`, the children of the item in their order, each with what the stage declared.
         scratch: an empty folder of its own; whatever is left there is removed afterwards.
         progress: call with 0..1 now and then on long work.
     """

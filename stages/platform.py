@@ -138,6 +138,35 @@ def end_group(pid: int, *, force: bool) -> None:
         os.killpg(pid, signal.SIGKILL if force else signal.SIGTERM)
 
 
+def end_tree(pid: int) -> None:
+    """End a process and everything it started, at once, whatever groups they are in."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+
+
+def python_child(module: str) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of another Python process of this project, wherever it was started from.
+
+    The current folder stays off its import path (a `stages/` or `json.py` of the user's must not be imported), and
+    number libraries get one thread each: parallelism is the runner's business.
+    """
+    home = str(Path(__file__).resolve().parent.parent)
+    env = dict(os.environ)
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [home, env.get("PYTHONPATH", "")]))
+    env |= {"PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        env.setdefault(name, "1")
+    return [sys.executable, "-m", module], env
+
+
 def die_with_parent() -> bool:
     """Ask the kernel to end this process when its parent ends. Linux only; elsewhere the lifeline pipe serves."""
     if not LINUX:

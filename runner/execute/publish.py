@@ -1,0 +1,57 @@
+"""Finished files get their names: that of their item, in the output folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from stages.contract import Artifact
+from stages.platform import WINDOWS, link_or_copy
+
+_NAME_BYTES = 255
+_FORBIDDEN = '<>:"\\|?*'
+
+
+class OutsideError(ValueError):
+    """A name that would leave the output folder."""
+
+
+def result_path(output: Path, key: str, suffix: str, extra: str = "") -> Path:
+    """Where the file of an item goes: `<output>/<key>[.<extra>]<suffix>`.
+
+    Raises:
+        OutsideError: when the key leads out of the folder.
+    """
+    parts = [_part(part) for part in PurePosixPath(key).parts]
+    ending = f".{extra}{suffix}" if extra else suffix
+    if not parts or any(part in ("..", "/", "") for part in parts):
+        raise OutsideError(f"{key!r} leads out of the output folder; rename the item")
+    return output.joinpath(*parts[:-1]) / (_shortened(parts[-1], len(ending.encode())) + ending)
+
+
+def _part(part: str) -> str:
+    if WINDOWS:  # what NTFS refuses becomes an underscore
+        part = "".join("_" if c in _FORBIDDEN or ord(c) < 32 else c for c in part).rstrip(". ")
+    return part
+
+
+def _shortened(name: str, ending: int) -> str:
+    encoded = os.fsencode(name)
+    return (
+        name if len(encoded) + ending <= _NAME_BYTES else os.fsdecode(encoded[: _NAME_BYTES - ending]).rstrip("\udc80")
+    )
+
+
+def publish(artifact: Artifact, target: Path) -> str:
+    """Give a finished file its name; leaves it alone when it is there already.
+
+    Returns:
+        `link`, `copy` or `there`.
+    """
+    try:
+        stat = target.stat()
+        if stat.st_size == artifact.size and stat.st_mtime_ns == artifact.mtime_ns and target.samefile(artifact.path):
+            return "there"
+    except OSError:
+        pass
+    return link_or_copy(artifact.path, target)
