@@ -1,0 +1,47 @@
+"""What one encoder takes: the shape that every adapter file fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TIERS = ("fast", "balanced", "quality")
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One option of the group `encoder`.
+
+    Attributes:
+        name: the option, which is also the name of its file.
+        codec: FFmpeg's name of the encoder.
+        presets: its preset words, slowest (best) first.
+        quality_low: best legal quality number.
+        quality_high: worst legal quality number.
+        quality_default: what is used when nobody says.
+        tiers: profile tier → preset.
+        tunes: what it can be tuned for.
+        pixel_formats: those it really encodes; FFmpeg changes any other silently.
+        quality_option: FFmpeg option that takes the quality number.
+        tune_option: option that takes the tune, or `key:sub` for a sub-option of a parameter string.
+        threads_option: the same for threads; "" when it takes no number of threads.
+        hardware: it runs on a GPU, in sessions.
+        quality_and_bitrate: both at once have a meaning: quality is the aim, bitrate the bound.
+        variant_of: name of the adapter with the same codec that stands for the codec itself.
+    """
+
+    name: str
+    codec: str
+    presets: tuple[str, ...]
+    quality_low: float
+    quality_high: float
+    quality_default: float
+    tiers: Mapping[str, str]
+    tunes: tuple[str, ...]
+    pixel_formats: tuple[str, ...]
+    quality_option: str = "crf"
+    tune_option: str = "tune"
+    threads_option: str = "threads"
+    hardware: bool = False
+    quality_and_bitrate: bool = False
+    variant_of: str = ""

@@ -1,0 +1,19 @@
+"""NVENC AV1: NVIDIA's encoder chip, from the RTX 40 series on."""
+
+from stages.media.encoders.adapter import Adapter
+
+ADAPTER = Adapter(
+    name="nvenc_av1",
+    codec="av1_nvenc",
+    presets=("p7", "p6", "p5", "p4", "p3", "p2", "p1"),
+    quality_low=1,  # 0 means "automatic" to FFmpeg
+    quality_high=63,
+    quality_default=35,
+    tiers={"fast": "p1", "balanced": "p4", "quality": "p6"},
+    tunes=("hq", "uhq", "ll", "ull"),  # FFmpeg lists lossless, which AV1 has not on this chip
+    pixel_formats=("yuv420p", "nv12", "p010le"),
+    quality_option="cq",
+    threads_option="",
+    hardware=True,
+    quality_and_bitrate=True,
+)

@@ -1,0 +1,19 @@
+"""NVENC HEVC: NVIDIA's encoder chip."""
+
+from stages.media.encoders.adapter import Adapter
+
+ADAPTER = Adapter(
+    name="nvenc_hevc",
+    codec="hevc_nvenc",
+    presets=("p7", "p6", "p5", "p4", "p3", "p2", "p1"),
+    quality_low=1,  # 0 means "automatic" to FFmpeg
+    quality_high=51,
+    quality_default=27,
+    tiers={"fast": "p1", "balanced": "p4", "quality": "p6"},
+    tunes=("hq", "uhq", "ll", "ull", "lossless"),
+    pixel_formats=("yuv420p", "nv12", "p010le", "yuv444p"),
+    quality_option="cq",
+    threads_option="",
+    hardware=True,
+    quality_and_bitrate=True,
+)
