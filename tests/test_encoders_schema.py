@@ -26,7 +26,8 @@ REFUSED = re.compile(
     r"Error setting|Unable to parse|Unrecognized option|out of range|Invalid tune|has not been used|Incompatible pixel"
 )
 NO_GPU = re.compile(
-    r"Cannot load libcuda|Error creating a MFX session|No capable devices|Cannot load nvcuda|CUDA_ERROR_NO_DEVICE|OpenEncodeSessionEx failed"
+    r"Cannot load libcuda|Cannot load nvcuda|CUDA_ERROR_NO_DEVICE|OpenEncodeSessionEx failed|No capable devices"
+    r"|Error creating a MFX session"
 )
 
 
