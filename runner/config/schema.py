@@ -139,6 +139,7 @@ class Root:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     workers: dict[str, Any] = setting({}, "workers per stage: a number or auto")
+    rates: dict[str, Any] = setting({}, "API rates by name: [grants, seconds]")
     input: Any = setting(None, "files, folders, globs or a list file")
     output: str | None = setting(None, "where finished files go; default: result/ in the run's folder")
     outputs_dir: str = setting("outputs", "home of runs, cache, temp and the tracking store")

@@ -19,11 +19,11 @@ from typing import Any
 from runner.execute.adapt import Thresholds, measured_shares, next_count
 from runner.execute.failures import fault_of
 from runner.execute.schedule import Scheduler, Stopped
+from runner.execute.snapshot import snapshot
 from runner.plan.index import Index
 from runner.plan.plan import Plan, load_plan, read_items
 from runner.record.journal import Journal, Lines
 from runner.record.monitor import Monitor
-from runner.record.progress import snapshot
 from runner.record.rundir import RunDir, read_json
 from stages.platform import die_with_parent
 

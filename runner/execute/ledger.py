@@ -9,18 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.plan.capacity import Capacity
 from stages.contract import Needs
 from stages.platform import write_atomic
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What there is to give: threads, MB, MB, sessions."""
-
-    cpu_threads: float
-    ram_mb: int
-    vram_mb: int = 0
-    encoder_sessions: int = 0
 
 
 @dataclass(slots=True)
@@ -68,17 +59,6 @@ class Ledger:
         """Give it back."""
         self.ram_mb -= needs.ram_mb
         self.vram_mb -= needs.vram_mb
-
-
-def never_fits(needs: Needs, capacity: Capacity) -> str:
-    """Why a task of this need can never run on this machine, or ""."""
-    if needs.ram_mb > capacity.ram_mb:
-        return f"needs {needs.ram_mb} MB of memory, there are {capacity.ram_mb}"
-    if needs.vram_mb > capacity.vram_mb:
-        return f"needs {needs.vram_mb} MB of GPU memory, there are {capacity.vram_mb}"
-    if needs.encoder_sessions > capacity.encoder_sessions:
-        return f"needs {needs.encoder_sessions} encoder sessions, there are {capacity.encoder_sessions}"
-    return ""
 
 
 @dataclass(slots=True)

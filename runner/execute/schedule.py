@@ -17,15 +17,16 @@ from typing import Any
 
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
 from runner.execute.lanes import Lane, make_lanes
-from runner.execute.ledger import Capacity, Ledger, Rate
+from runner.execute.ledger import Ledger, Rate
 from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import publish, result_path
-from runner.execute.state import RootState, Task
 from runner.execute.wire import item_to, outcome_from
+from runner.plan.capacity import Capacity
 from runner.plan.graph import Graph, Node
 from runner.plan.index import Index, Outcome
 from runner.plan.keys import inputs_digest, taken, task_key
 from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.tasks import RootState, Task
 from runner.record.journal import Journal, Lines
 from stages.contract import Failure, Item, Needs
 
@@ -178,7 +179,8 @@ class Scheduler:
         self.counts["failed"] += 1
 
     def _close_root(self, root: RootState) -> None:
-        if root.complete and self._roots.pop(root.number, None):
+        if root.complete and root.number in self._roots:
+            del self._roots[root.number]
             self.counts["ok" if root.ok else "failed"] += 1
             self.counts["open"] = len(self._roots)
             if not root.ok and self.plan.policy.on_failure == "stop":

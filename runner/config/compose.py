@@ -1,0 +1,181 @@
+"""Composition by Hydra, and every problem of it at once. Nothing else imports Hydra (but the sweep beside it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.config.arguments import override_key, quoted
+from stages.settings import Problem, nearest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# An absolute path from this file is the one way that works in a clone, an editable install and a wheel alike.
+CONF = Path(__file__).resolve().parent.parent.parent / "conf"
+GROUPS = ("pipeline", "hardware", "encoder", "profile", "tts")
+VERSION_BASE = "1.3"
+
+
+@dataclass(slots=True)
+class Composition:
+    """A composed config, or what stood against it. `user_keys` are the keys that the user set."""
+
+    config: DictConfig | None = None
+    problems: list[Problem] = field(default_factory=list)
+    user_keys: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def register_schema() -> None:
+    """Hand the typed schema to Hydra."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    from runner.config.schema import Root
+
+    base = OmegaConf.structured(Root)
+    _soften(base)
+    ConfigStore.instance().store(name="base", node=base)
+
+
+def _soften(node: Any) -> None:
+    """Frozen dataclasses make read-only nodes; composing has to write into them."""
+    from omegaconf import OmegaConf
+
+    node._set_flag("readonly", None)
+    for key in list(node.keys()):
+        child = node._get_node(key)
+        if OmegaConf.is_dict(child) and not child._is_none() and not child._is_missing():
+            _soften(child)
+
+
+def search_paths(config_dir: str | None) -> list[Path]:
+    """Further folders of YAML: the one that was named, and `conf/` of the current folder."""
+    own = [Path(config_dir)] if config_dir else []
+    return [*own, *(p for p in (Path.cwd() / "conf",) if p.is_dir() and p.resolve() != CONF.resolve())]
+
+
+def search_override(config_dir: str | None) -> list[str]:
+    """The override that tells Hydra of them."""
+    paths = [quoted(f"file://{path.resolve()}") for path in search_paths(config_dir)]
+    return [f"hydra.searchpath=[{','.join(paths)}]"] if paths else []
+
+
+def options_of(group: str, config_dir: str | None = None) -> list[str]:
+    """The options of a group, by file name."""
+    folders = [CONF / group, *(path / group for path in search_paths(config_dir))]
+    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+
+
+def compose(overrides: Sequence[str], environment: Mapping[str, str], config_dir: str | None = None) -> Composition:
+    """Compose the config of one job.
+
+    Args:
+        overrides: of the command line.
+        environment: overrides from the environment → their variable; those the command line sets too are left out.
+        config_dir: a further folder of YAML.
+    """
+    register_schema()
+    keys = {override_key(word) for word in overrides}
+    from_env = {word: name for word, name in environment.items() if override_key(word) not in keys}
+    result = Composition(user_keys={key.lstrip("+") for key in keys if key})
+    result.user_keys |= {str(override_key(word)) for word in from_env}
+    result.notes = [
+        f"{override_key(word)} comes from the environment variable {name}" for word, name in from_env.items()
+    ]
+    everything = [*search_override(config_dir), *from_env, *overrides]
+    config, error = _try(everything)
+    if config is None:
+        result.problems = _apart(everything, from_env, config_dir) or [_say(error, "config", "", {})]
+    result.config = config
+    return result
+
+
+def _try(overrides: Sequence[str]) -> tuple[DictConfig | None, Exception | None]:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(CONF), version_base=VERSION_BASE):
+            return hydra_compose("config", overrides=list(overrides)), None
+    except (HydraException, OmegaConfBaseException) as error:
+        return None, error
+
+
+def _apart(overrides: Sequence[str], from_env: Mapping[str, str], config_dir: str | None) -> list[Problem]:
+    """Hydra stops at its first error; each override tried by itself shows them all."""
+    choices: list[str] = []
+    values: list[str] = []
+    problems: list[Problem] = []
+    for word in overrides:
+        key = override_key(word) or word
+        if key in GROUPS:
+            problem = _option_problem(key, word.partition("=")[2], config_dir, from_env.get(word))
+            problems.extend([problem] if problem else [])
+            choices.extend([] if problem else [word])
+        else:
+            (choices if key.startswith("hydra.searchpath") else values).append(word)
+    pipelines = options_of("pipeline", config_dir)
+    if not any(override_key(word) == "pipeline" for word in overrides):
+        problems.append(Problem("pipeline", "no pipeline is named", f"add pipeline=<one of {', '.join(pipelines)}>"))
+    if not any(override_key(word) == "pipeline" for word in choices):
+        choices.append(f"pipeline={pipelines[0]}")  # only to look at the other words
+    base, error = _try(choices)
+    if base is None:
+        return problems or [_say(error, "config", "", {})]
+    known = _flat_keys(base)
+    for word in values:
+        _, error = _try([*choices, word])
+        if error is not None:
+            problems.append(_say(error, override_key(word) or word, word, known, from_env.get(word)))
+    return problems
+
+
+def _option_problem(group: str, option: str, config_dir: str | None, variable: str | None) -> Problem | None:
+    options = options_of(group, config_dir)
+    if option.strip("'\"") in options:
+        return None
+    key = f"{group} (from {variable})" if variable else group
+    reason = f"{option!r} is no {group}{nearest(option, options)}" if option else "names nothing"
+    return Problem(key, reason, f"use one of {', '.join(options)}")
+
+
+def _flat_keys(config: Any, prefix: str = "") -> dict[str, None]:
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
+    found: dict[str, None] = {}
+    for name, value in plain.items():
+        found[f"{prefix}{name}"] = None
+        if isinstance(value, dict):
+            found |= _flat_keys(value, f"{prefix}{name}.")
+    return found
+
+
+_TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+
+def _say(
+    error: Exception | None, key: str, word: str, known: Mapping[str, None], variable: str | None = None
+) -> Problem:
+    """Hydra's words as ours."""
+    cause = error.__cause__ or error if error else None
+    text = str(cause).splitlines()[0] if cause and str(cause) else str(error)
+    value = word.partition("=")[2]
+    if variable:
+        key = f"{key} (from {variable})"
+    for name, wanted in _TYPES.items():
+        if f"could not be converted to {name}" in text:
+            return Problem(key, f"{value!r} is not {wanted}", f"give it {wanted}")
+    if "is not in struct" in text or " not in '" in text:
+        return Problem(key, f"is no key{nearest(key, list(known))}", "`reeltune --cfg job` shows every key")
+    if "Ambiguous value" in str(error):
+        return Problem(key, f"{value!r} is more than one value", "add -m to sweep over them, or quote the value")
+    if type(error).__name__ == "OverrideParseException":
+        return Problem(key, f"{value!r} cannot be read", "put the value in quotes: key='\"…\"'")
+    return Problem(key, " ".join(text.split()), "correct it and try again")

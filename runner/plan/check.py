@@ -1,0 +1,190 @@
+"""Everything wrong with a composed config, at once: ranges, choices, combinations, wiring, inputs, folders."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.config.compose import Composition
+from runner.config.schema import PipelineConfig, Root
+from runner.config.typed import read_settings
+from runner.hardware.config import hardware_problems
+from runner.plan.graph import Graph, Node, build_graph
+from stages.media.encoders.check import encoder_problems
+from stages.platform import can_write
+from stages.registry import UnknownTypeError, source_class
+from stages.settings import Problem, range_problems
+
+MAX_WORKERS = 256
+
+
+@dataclass(slots=True)
+class Checked:
+    """A config that was looked at: typed, wired, with what is wrong and where each setting came from."""
+
+    root: Root
+    graph: Graph
+    settings: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    user_set: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def check(composition: Composition) -> Checked:
+    """Look at everything that can be seen before any work."""
+    root, origins, problems = _typed(composition)
+    if root is None:
+        return Checked(Root(), Graph(), problems=problems)
+    checked = Checked(root, Graph(), problems=problems)
+    used = {origin.partition(".")[0] for origin in origins.values()}
+    asked = {key.partition(".")[0] for key in composition.user_keys}
+    problems.extend(_group_problems(root, used | asked))
+    try:
+        source = source_class(str(root.pipeline.source.get("type")))
+    except UnknownTypeError as error:
+        problems.append(Problem("pipeline.source.type", str(error), "name a source, such as text.lines"))
+        return checked
+    checked.graph, wiring = build_graph(root.pipeline.stages, source)
+    problems.extend(wiring)
+    for node in checked.graph.nodes.values():
+        problems.extend(_stage_problems(node, origins, checked))
+        checked.user_set[node.name] = _chosen(node, origins, composition.user_keys)
+    problems.extend(_worker_problems(root, [str(name) for name in root.pipeline.stages]))
+    problems.extend(_folder_problems(root))
+    checked.problems = _once(problems)
+    return checked
+
+
+# --- typing --------------------------------------------------------------------------------
+
+
+def _typed(composition: Composition) -> tuple[Root | None, dict[str, str], list[Problem]]:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    assert composition.config is not None
+    try:
+        plain = OmegaConf.to_container(composition.config, resolve=True)
+        raw = OmegaConf.to_container(composition.config.pipeline, resolve=False)
+    except OmegaConfBaseException as error:
+        key = str(getattr(error, "full_key", "") or "config")
+        return None, {}, [Problem(key, str(error).splitlines()[0], "correct the reference")]
+    assert isinstance(plain, dict) and isinstance(raw, dict)
+    values = {str(k): v for k, v in plain.items()}
+    root, problems = read_nested(Root, {k: v for k, v in values.items() if k != "pipeline"}, "")
+    if root is not None:
+        root.pipeline = PipelineConfig(**values["pipeline"])
+    return root, origins_of(raw["stages"]), problems
+
+
+def read_nested(config_class: type[Any], values: Mapping[str, Any], key: str) -> tuple[Any, list[Problem]]:
+    """`read_settings` for dataclasses that hold dataclasses. Only types are looked at here, not ranges."""
+    import typing
+
+    hints = typing.get_type_hints(config_class)
+    flat: dict[str, Any] = dict(values)
+    problems: list[Problem] = []
+    for name, value in values.items():
+        hint = hints.get(name)
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+            flat[name], wrong = read_nested(hint, value, f"{key}{name}.")
+            problems.extend(wrong)
+    built, wrong = read_settings(config_class, flat, key.rstrip("."))
+    types_only = [p for p in wrong if built is None]
+    return built, problems + types_only
+
+
+def origins_of(stages: Mapping[str, Any]) -> dict[str, str]:
+    """Full key of a stage's setting → the key it is taken from (`${profile.audio.bitrate}`)."""
+    origins: dict[str, str] = {}
+    for name, raw in stages.items():
+        settings = raw.get("settings") if isinstance(raw, Mapping) else None
+        key = f"pipeline.stages.{name}.settings"
+        if isinstance(settings, str):
+            origins[key] = settings.strip("${}")
+        elif isinstance(settings, Mapping):
+            for field_name, value in settings.items():
+                if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
+                    origins[f"{key}.{field_name}"] = value[2:-1]
+    return origins
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    """The key that a person would set."""
+    if key in origins:
+        return origins[key]
+    head, _, last = key.rpartition(".")
+    return f"{origins[head]}.{last}" if head in origins else key
+
+
+# --- problems --------------------------------------------------------------------------------
+
+
+def _group_problems(root: Root, used: set[str]) -> Iterator[Problem]:
+    yield from range_problems(root)
+    for group in dataclasses.fields(root):
+        value = getattr(root, group.name)
+        if dataclasses.is_dataclass(value) and group.name not in ("hardware", "pipeline"):
+            yield from range_problems(value, group.name)
+    yield from range_problems(root.profile.audio, "profile.audio")
+    yield from hardware_problems(root.hardware)
+    if "encoder" in used:
+        yield from encoder_problems(root.encoder)
+    if root.adapt.cpu_low > root.adapt.cpu_high:
+        yield Problem("adapt.cpu_low", "is above adapt.cpu_high", "keep a gap between them")
+    sample = root.quality.sample
+    if sample not in ("auto", "all") and not sample.isdigit():
+        yield Problem("quality.sample", f"{sample!r} is no number of items", "use a number, all or auto")
+
+
+def _stage_problems(node: Node, origins: Mapping[str, str], checked: Checked) -> Iterator[Problem]:
+    key = f"pipeline.stages.{node.name}.settings"
+    config, problems = read_settings(node.stage.config_class, node.settings, key)
+    checked.settings[node.name] = config
+    if config is not None and not problems:
+        problems = list(node.stage.problems(config, key))
+    for problem in problems:
+        yield dataclasses.replace(problem, key=_origin(problem.key, origins))
+
+
+def _chosen(node: Node, origins: Mapping[str, str], user_keys: set[str]) -> tuple[str, ...]:
+    """The settings of a stage that the user set, by any name they have."""
+    names = [f.name for f in dataclasses.fields(node.stage.config_class)]
+    key = f"pipeline.stages.{node.name}.settings"
+    return tuple(n for n in names if {f"{key}.{n}", _origin(f"{key}.{n}", origins)} & user_keys)
+
+
+def _worker_problems(root: Root, stages: list[str]) -> Iterator[Problem]:
+    places: dict[str, Mapping[str, Any]] = {"workers": root.workers, "profile.workers": root.profile.workers}
+    for place, counts in places.items():
+        for stage, count in counts.items():
+            key = f"{place}.{stage}"
+            whole = isinstance(count, int) and not isinstance(count, bool)
+            if place == "workers" and stage not in stages:
+                yield Problem(key, f"this pipeline has no stage {stage!r}", f"its stages are {', '.join(stages)}")
+            elif count != "auto" and (not whole or not 1 <= count <= MAX_WORKERS):
+                yield Problem(key, f"{count!r} is no number of workers", f"use 1 to {MAX_WORKERS}, or auto")
+
+
+def _folder_problems(root: Root) -> Iterator[Problem]:
+    folders = {
+        "outputs_dir": root.outputs_dir,
+        "output": root.output,
+        "temp_dir": root.temp_dir,
+        "cache.dir": root.cache.dir,
+    }
+    for key, folder in folders.items():
+        if folder is not None:
+            reason = can_write(Path(folder))
+            if reason:
+                yield Problem(key, f"cannot write to {folder}: {reason}", "name a folder that you may write to")
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """Without repeats: a bad value shows at its group and at the stage that takes it."""
+    seen: dict[str, Problem] = {}
+    for problem in problems:
+        seen.setdefault(problem.key, problem)
+    return list(seen.values())
