@@ -64,24 +64,29 @@ def words_of(text: str, marks: Sequence[Mark], end: float) -> list[Word]:
 
     A word ends where the next mark (another word, a pause) begins.
     """
-    joined: list[tuple[re.Match[str], float, float]] = []
-    for token, start, stop in _timed_tokens(text, marks, end):
-        if joined and joined[-1][0].start() == token.start():
-            joined[-1] = (token, joined[-1][1], stop)
-        else:
-            joined.append((token, start, stop))
-    return [Word(_bare(token[0]), start, stop) for token, start, stop in joined]
-
-
-def _timed_tokens(text: str, marks: Sequence[Mark], end: float) -> Iterator[tuple[re.Match[str], float, float]]:
-    """For each marked word: the token of the text that it lies in, its start and end."""
     tokens = list(_TOKEN.finditer(text))
+    joined: list[tuple[int, float, float]] = []
+    for index, start, stop in _timed_tokens(tokens, marks, end):
+        if joined and joined[-1][0] == index:
+            joined[-1] = (index, joined[-1][1], stop)
+        else:
+            joined.append((index, start, stop))
+    following = [*(index for index, _, _ in joined), len(tokens)][1:]
+    return [
+        Word(_spoken(tokens[i:until]), start, stop) for (i, start, stop), until in zip(joined, following, strict=True)
+    ]
+
+
+def _timed_tokens(
+    tokens: Sequence[re.Match[str]], marks: Sequence[Mark], end: float
+) -> Iterator[tuple[int, float, float]]:
+    """For each marked word: the token that it lies in, its start and end."""
     at = 0
     for mark, stop in _spans(marks, end):
         while at + 1 < len(tokens) and tokens[at + 1].start() <= mark.place:
             at += 1
         if tokens:
-            yield tokens[at], mark.at, stop
+            yield at, mark.at, stop
 
 
 def _spans(marks: Sequence[Mark], end: float) -> Iterator[tuple[Mark, float]]:
@@ -93,6 +98,15 @@ def _spans(marks: Sequence[Mark], end: float) -> Iterator[tuple[Mark, float]]:
             yield mark, min(next(later, end), end)
 
 
-def _bare(token: str) -> str:
-    """Without the punctuation around it; a sign that is spoken (`&`, an emoji) stays."""
-    return _EDGES.sub("", token) or token
+def _spoken(tokens: Sequence[re.Match[str]]) -> str:
+    """A marked token and those right behind it that the library gave no mark (the second sign of a Chinese word).
+
+    Without the punctuation around it; a sign that is spoken (`&`, an emoji) stays.
+    """
+    taken = [tokens[0]]
+    for token in tokens[1:]:
+        if token.start() != taken[-1].end() or not token[0].isalnum():
+            break
+        taken.append(token)
+    word = "".join(token[0] for token in taken)
+    return _EDGES.sub("", word) or word
