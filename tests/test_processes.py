@@ -1,6 +1,5 @@
 """Outside programs: real ones that flood, hang, ignore signals, leave children, and FFmpeg with unkind file names."""
 
-import os
 import sys
 import threading
 import time
@@ -56,7 +55,13 @@ def test_status_output_and_cpu_time_come_back():
 
 
 def test_megabytes_on_both_pipes_do_not_block_and_only_the_tail_is_kept():
-    code = "import sys\nfor i in range(200):\n sys.stderr.write('e'*50000); sys.stdout.write('o'*50000)\nsys.stderr.write('LAST')"
+    code = """
+import sys
+for _ in range(200):
+    sys.stderr.write('e' * 50000)
+    sys.stdout.write('o' * 50000)
+sys.stderr.write('LAST')
+"""
     done = run_process(python(code), timeout_s=30, keep_stdout=1000)
     assert done.stderr.endswith("LAST")
     assert len(done.stderr) <= 16 * 1024
@@ -85,7 +90,8 @@ def test_what_the_callback_raises_ends_the_program_and_reaches_the_caller():
 STUBBORN = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, '-c', 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("up", flush=True); time.sleep(60)'], stdout=subprocess.PIPE)
+deaf = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("up", flush=True); time.sleep(60)'
+child = subprocess.Popen([sys.executable, '-c', deaf], stdout=subprocess.PIPE)
 child.stdout.readline()
 open(sys.argv[1] + '.part', 'w').write(f'{os.getpid()} {child.pid}')
 os.rename(sys.argv[1] + '.part', sys.argv[1])
@@ -157,7 +163,7 @@ def test_ffmpeg_reads_and_writes_files_of_any_name(tmp_path: Path, name: str, mo
     target = Path(f"out {name}")
     run_process(argv(ffmpeg_binary().path, output_file([input_file(source)], target)), timeout_s=20)
     assert target.stat().st_size > 5000
-    assert sorted(os.listdir()) == sorted([name, target.name])
+    assert {path.name for path in tmp_path.iterdir()} == {name, target.name}
 
 
 def test_a_picture_whose_name_looks_like_a_pattern_is_one_file(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""FFmpeg command lines, built with ffmpeg-python: one place that makes any path safe and keeps FFmpeg off the network."""
+"""FFmpeg command lines, built with ffmpeg-python: where paths are made safe and FFmpeg is kept off the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", 
 
 
 def file_url(path: Path) -> str:
-    """A path as FFmpeg must read it: absolute and with `file:`, so that no `-`, `:` or `concat:` in it has a meaning."""
+    """A path as FFmpeg must read it: absolute, with `file:`, so that no `-`, `:` or `concat:` in it has a meaning."""
     return f"file:{Path(path).absolute()}"
 
 
