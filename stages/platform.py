@@ -167,12 +167,17 @@ def python_child(module: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", module], env
 
 
-def die_with_parent() -> bool:
-    """Ask the kernel to end this process when its parent ends. Linux only; elsewhere the lifeline pipe serves."""
+def die_with_parent(*, gently: bool = False) -> bool:
+    """Ask the kernel to end this process when its parent ends. Linux only; elsewhere the lifeline pipe serves.
+
+    Args:
+        gently: SIGTERM instead of SIGKILL, for a process that has children of its own to end.
+    """
     if not LINUX:
         return False
     pr_set_pdeathsig = 1
-    return bool(ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL) == 0)
+    number = signal.SIGTERM if gently else signal.SIGKILL
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number) == 0)
 
 
 # --- limits of the calling process -----------------------------------------------------------

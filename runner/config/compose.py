@@ -179,3 +179,12 @@ def _say(
     if type(error).__name__ == "OverrideParseException":
         return Problem(key, f"{value!r} cannot be read", "put the value in quotes: key='\"…\"'")
     return Problem(key, " ".join(text.split()), "correct it and try again")
+
+
+def known_roots() -> set[str]:
+    """First parts of every key: what makes a word a setting rather than a file."""
+    import dataclasses
+
+    from runner.config.schema import Root
+
+    return {f.name for f in dataclasses.fields(Root)} | {"hydra"}

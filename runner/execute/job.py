@@ -83,6 +83,7 @@ class Job:
 
     def _end(self, status: str, reason: str) -> None:
         shutil.rmtree(self.plan.policy.scratch, ignore_errors=True)
+        self.run_dir.ballast.unlink(missing_ok=True)
         self._say(final=True)
         self.journal.event("end", status=status, wall_s=self.journal.now(), reason=reason)
         self.index.close()
@@ -164,7 +165,7 @@ async def _main(run: RunDir) -> str:
 
 def main(words: list[str] | None = None) -> int:
     """Run the plan in the folder named by the one argument; the exit code of the run."""
-    die_with_parent()
+    die_with_parent(gently=True)
     arguments: list[Any] = sys.argv[1:] if words is None else words
     try:
         return EXIT[asyncio.run(_main(RunDir(Path(arguments[0]))))]

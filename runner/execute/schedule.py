@@ -337,7 +337,7 @@ class Scheduler:
     def _name(self, task: Task) -> str:
         return f"{self.plan.pipeline}/{task.key}/{task.node}"
 
-    def _finish(self, attempt: Attempt, outcome: Outcome, status: str, **spent: Any) -> None:
+    def _finish(self, attempt: Attempt, outcome: Outcome, status: str, /, **spent: Any) -> None:
         """A task has its outcome: publish, journal, tell what waits for it."""
         task, lane = attempt.task, self.lanes[attempt.task.node]
         root = self._roots[task.root]

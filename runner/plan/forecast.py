@@ -18,7 +18,10 @@ _NEW, _FILES = "never done", "its finished file is gone or was changed"
 
 @dataclass(slots=True)
 class StageForecast:
-    """Tasks of one stage: finished already, to run (by reason), and those that cannot be told yet."""
+    """Tasks of one stage: finished already, to run (by reason).
+
+    `later` counts the unfinished tasks above it: what they make decides what this stage has to do.
+    """
 
     cached: int = 0
     run: Counter[str] = field(default_factory=Counter)
@@ -52,8 +55,10 @@ def _walk(plan: Plan, graph: Graph, planned: PlannedItem, index: Index, stages: 
             waiting.extend(root.done(task, outcome))
         else:
             stages[task.node].run[_reason(plan, task, inputs, index)] += 1
-            for blocked in root.fail(task):
-                stages[blocked.node].later += 1
+            root.fail(task)
+            for name in graph.downstream(task.node):
+                if name not in excluded:
+                    stages[name].later += 1
 
 
 def _reason(plan: Plan, task: Task, inputs: str, index: Index) -> str:

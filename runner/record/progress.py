@@ -1,36 +1,13 @@
-"""Live progress: what the job says four times a second, and how a terminal or a log shows it."""
+"""Live progress as a terminal or a log shows it. The numbers come from `runner.execute.snapshot`."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
-
-if TYPE_CHECKING:
-    from runner.execute.schedule import Scheduler
+from typing import Any, Protocol, TextIO
 
 _PLAIN_EVERY_S = 5.0
-
-
-def snapshot(scheduler: Scheduler, now: float) -> dict[str, float]:
-    """Progress as flat numbers: `progress.*`, `queue.<stage>`, `running.<stage>`, `workers.<stage>`, `done.<stage>`."""
-    counts = scheduler.counts
-    finished = counts["ok"] + counts["failed"]
-    said: dict[str, float] = {
-        "progress.items": scheduler.plan.items,
-        "progress.items_done": counts["ok"],
-        "progress.items_failed": counts["failed"],
-        "progress.items_per_s": round(finished / now, 4) if now > 0 else 0.0,
-        "progress.error_rate": round(counts["failed"] / finished, 4) if finished else 0.0,
-    }
-    for name, lane in scheduler.lanes.items():
-        said[f"queue.{name}"] = len(lane.ready)
-        said[f"running.{name}"] = lane.running
-        said[f"workers.{name}"] = lane.target
-        said[f"done.{name}"] = lane.done
-        said[f"load.{name}"] = round(lane.mean_s * (len(lane.ready) + lane.running) / max(1, lane.target), 4)
-    return said
 
 
 def eta_s(said: Mapping[str, float], wall_s: float) -> float | None:

@@ -76,6 +76,11 @@ class RunDir:
         return self.root / ".lock"
 
     @property
+    def ballast(self) -> Path:
+        """A file that only takes room: given back when the disk is full, so that the last words can be written."""
+        return self.root / ".ballast"
+
+    @property
     def result(self) -> Path:
         """Finished files, unless `output=` names another folder."""
         return self.root / "result"

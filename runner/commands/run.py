@@ -1,0 +1,89 @@
+"""`reeltune pipeline=… FILE …`: one run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from runner.config.arguments import Arguments
+from runner.config.compose import Composition, compose
+from runner.config.environment import environment_overrides, load_dotenv_file
+from runner.execute.launch import Finished, Job, RefusedError, launch, prepare
+from runner.record.rundir import RunDir
+from runner.record.tracking import Tracker, default_uri, reconcile
+from stages.settings import Problem
+
+_SHOWN = 5
+
+
+def compose_words(arguments: Arguments) -> Composition:
+    """The config of a command line, the environment and `.env` taken in."""
+    load_dotenv_file(Path.cwd())
+    return compose(arguments.overrides, environment_overrides(), arguments.config_dir)
+
+
+def tracking_uri(composition: Composition) -> str | None:
+    """The store that runs are told to; None when tracking is off."""
+    config = composition.config
+    assert config is not None
+    if not config.tracking.enabled:
+        return None
+    return config.tracking.uri or default_uri(Path(config.outputs_dir).absolute())
+
+
+def run(arguments: Arguments) -> int:
+    """Run once; the exit code."""
+    composition = compose_words(arguments)
+    job = Job(composition, arguments.files, arguments.overrides)
+    try:
+        prepared = prepare(job)
+    except RefusedError as refused:
+        return refuse(refused.problems)
+    tracker = Tracker(tracking_uri(composition))
+    try:
+        outputs = Path(prepared.checked.root.outputs_dir).absolute()
+        reconcile(outputs, tracker)
+        finished = launch(job, prepared, tracker)
+    finally:
+        tracker.close()
+    tell(finished)
+    return int(finished.summary["exit_code"])
+
+
+def refuse(problems: list[Problem]) -> int:
+    """Say every problem; the exit code."""
+    from runner.cli import refuse as say
+
+    return say(problems)
+
+
+def tell(finished: Finished) -> None:
+    """The last lines: what came of it, where it is, what failed and how to try again."""
+    out = sys.stdout
+    summary, counts = finished.summary, finished.summary["counts"]
+    cached = f", {counts['tasks_cached']} of {counts['tasks']} tasks from the cache" if counts["tasks_cached"] else ""
+    out.write(f"{summary['status']}: {counts['ok']} of {counts['items']} items in {summary['wall_s']:.1f} s{cached}\n")
+    if summary.get("reason"):
+        out.write(f"  {summary['reason']}\n")
+    _tell_failures(finished.run, counts["failed"])
+    for note in summary.get("notes", [])[:_SHOWN]:
+        out.write(f"  note: {note}\n")
+    out.write(f"  files   {summary['output_dir']}\n  report  {finished.run.report}\n")
+    if finished.tracking_error:
+        out.write(f"  tracking: {finished.tracking_error}\n")
+    out.flush()
+
+
+def _tell_failures(run: RunDir, failed: int) -> None:
+    import itertools
+    import json
+
+    if not run.failures.is_file():
+        return
+    with run.failures.open(encoding="utf-8") as lines:
+        for line in itertools.islice(lines, _SHOWN):
+            sys.stderr.write(f"  failed: {json.loads(line)['sentence']}\n")
+    if failed > _SHOWN:
+        sys.stderr.write(f"  … {failed - _SHOWN} more in {run.failures}\n")
+    if failed:
+        sys.stderr.write(f"  try them again: reeltune replay {run.root}\n")
