@@ -216,7 +216,18 @@ def damage(path: Path) -> list[str]:
             said.append(f"{path.name}: stream {stream.index} ({stream.kind}) steps back in time {found.disorder} times")
     if info.duration is None:
         said.append(f"{path.name}: its header does not tell how long it is")
-    return said + _undecodable(path)
+    return said + _cut(info) + _undecodable(path)
+
+
+def _cut(info: MediaInfo) -> list[str]:
+    """An MP4 that ends inside a box opens all the same when its index is at the front."""
+    if "mp4" not in info.container.split(","):
+        return []
+    try:
+        outer_boxes(info.path)
+    except StageError as error:
+        return [error.sentence]
+    return []
 
 
 def _unknown(stream: StreamInfo) -> bool:
