@@ -112,6 +112,7 @@ def _launch(run: RunDir, old: RunDir, plan: Plan, arguments: Arguments, outputs:
             "replay_of": str(old.root),
             "sweep": None,
             "job": None,
+            "output_dir": plan.policy.output,
             "scratch": plan.policy.scratch,
         },
     )

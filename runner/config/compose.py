@@ -21,9 +21,16 @@ VERSION_BASE = "1.3"
 
 @dataclass(slots=True)
 class Composition:
-    """A composed config, or what stood against it. `user_keys` are the keys that the user set."""
+    """A composed config, or what stood against it.
+
+    Attributes:
+        config: the config; None when there are problems.
+        rest: with problems, the config without the words that caused them, so that it can be looked at too.
+        user_keys: the keys that the user set.
+    """
 
     config: DictConfig | None = None
+    rest: DictConfig | None = None
     problems: list[Problem] = field(default_factory=list)
     user_keys: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
@@ -89,7 +96,9 @@ def compose(overrides: Sequence[str], environment: Mapping[str, str], config_dir
     everything = [*search_override(config_dir), *from_env, *overrides]
     config, error = _try(everything)
     if config is None:
-        result.problems = _apart(everything, from_env, config_dir) or [_say(error, "config", "", {})]
+        result.problems, good = _apart(everything, from_env, config_dir)
+        result.problems = result.problems or [_say(error, "config", "", {})]
+        result.rest, _ = _try(good) if good else (None, None)
     result.config = config
     return result
 
@@ -107,8 +116,14 @@ def _try(overrides: Sequence[str]) -> tuple[DictConfig | None, Exception | None]
         return None, error
 
 
-def _apart(overrides: Sequence[str], from_env: Mapping[str, str], config_dir: str | None) -> list[Problem]:
-    """Hydra stops at its first error; each override tried by itself shows them all."""
+def _apart(
+    overrides: Sequence[str], from_env: Mapping[str, str], config_dir: str | None
+) -> tuple[list[Problem], list[str]]:
+    """Hydra stops at its first error; each override tried by itself shows them all.
+
+    Returns:
+        the problems, and the overrides that have none (empty when the pipeline itself is in doubt).
+    """
     choices: list[str] = []
     values: list[str] = []
     problems: list[Problem] = []
@@ -123,17 +138,21 @@ def _apart(overrides: Sequence[str], from_env: Mapping[str, str], config_dir: st
     pipelines = options_of("pipeline", config_dir)
     if not any(override_key(word) == "pipeline" for word in overrides):
         problems.append(Problem("pipeline", "no pipeline is named", f"add pipeline=<one of {', '.join(pipelines)}>"))
-    if not any(override_key(word) == "pipeline" for word in choices):
+    doubtful = not any(override_key(word) == "pipeline" for word in choices)
+    if doubtful:
         choices.append(f"pipeline={pipelines[0]}")  # only to look at the other words
     base, error = _try(choices)
     if base is None:
-        return problems or [_say(error, "config", "", {})]
+        return problems or [_say(error, "config", "", {})], []
     known = _flat_keys(base)
+    good = list(choices)
     for word in values:
         _, error = _try([*choices, word])
-        if error is not None:
+        if error is None:
+            good.append(word)
+        else:
             problems.append(_say(error, override_key(word) or word, word, known, from_env.get(word)))
-    return problems
+    return problems, [] if doubtful else good
 
 
 def _option_problem(group: str, option: str, config_dir: str | None, variable: str | None) -> Problem | None:
@@ -141,6 +160,8 @@ def _option_problem(group: str, option: str, config_dir: str | None, variable: s
     if option.strip("'\"") in options:
         return None
     key = f"{group} (from {variable})" if variable else group
+    if "," in option:
+        return Problem(key, f"{option!r} is more than one {group}", "add -m to sweep over them, or name one")
     reason = f"{option!r} is no {group}{nearest(option, options)}" if option else "names nothing"
     return Problem(key, reason, f"use one of {', '.join(options)}")
 

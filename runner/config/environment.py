@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runner.config.arguments import quoted
-from stages.media.encoders.catalog import from_ffmpeg_name
+from stages.media.encoders.catalog import UnknownEncoderError, from_ffmpeg_name
 
 _KEYS = {
     "FFMPEG_PRESET": "encoder.preset",
@@ -31,10 +31,18 @@ def environment_overrides(environ: Mapping[str, str] | None = None) -> dict[str,
     environ = os.environ if environ is None else environ
     found: dict[str, str] = {}
     if name := environ.get("FFMPEG_ENCODER"):
-        found[f"encoder={from_ffmpeg_name(name) or name}"] = "FFMPEG_ENCODER"
+        found[f"encoder={_option(name)}"] = "FFMPEG_ENCODER"
     for variable, key in _KEYS.items():
         if value := environ.get(variable):
             found[f"{key}={quoted(value)}" if variable != "FFMPEG_CQ" else f"{key}={value}"] = variable
     if environ.get("FFMPEG_BITRATE") and not environ.get("FFMPEG_CQ"):
         found["encoder.quality=null"] = "FFMPEG_BITRATE"  # a bitrate instead of a quality, not both
     return found
+
+
+def _option(name: str) -> str:
+    """The option of group `encoder` for FFmpeg's name; any other word as it is, for the check to refuse or take."""
+    try:
+        return from_ffmpeg_name(name)
+    except UnknownEncoderError:
+        return name

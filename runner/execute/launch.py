@@ -82,11 +82,13 @@ def check_job(job: Job) -> tuple[Checked, list[Path]]:
     Raises:
         RefusedError: with every problem.
     """
-    if job.composition.config is None:
-        raise RefusedError(job.composition.problems)
-    checked = check(job.composition)
+    composition = job.composition
+    config = composition.config or composition.rest
+    if config is None:
+        raise RefusedError(composition.problems)
+    checked = check(config, composition.user_keys)
     files: list[Path] = []
-    problems = list(checked.problems)
+    problems = [*composition.problems, *checked.problems]
     if checked.root.pipeline.name != "???" and checked.graph.nodes:
         files, missing = find_inputs(checked, job.files)
         problems.extend(missing)
@@ -172,6 +174,7 @@ def _write_start(job: Job, prepared: Prepared) -> None:
             "overrides": [*job.overrides, *job.files],
             "sweep": job.sweep,
             "job": job.number,
+            "output_dir": prepared.plan.policy.output,
             "scratch": prepared.plan.policy.scratch,
         },
     )

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.config.compose import Composition
 from runner.config.schema import PipelineConfig, Root
 from runner.config.typed import read_settings
 from runner.hardware.config import hardware_problems
@@ -17,6 +16,9 @@ from stages.media.encoders.check import encoder_problems
 from stages.platform import can_write
 from stages.registry import UnknownTypeError, source_class
 from stages.settings import Problem, range_problems
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 MAX_WORKERS = 256
 
@@ -32,14 +34,14 @@ class Checked:
     user_set: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def check(composition: Composition) -> Checked:
+def check(config: DictConfig, user_keys: set[str]) -> Checked:
     """Look at everything that can be seen before any work."""
-    root, origins, problems = _typed(composition)
+    root, origins, problems = _typed(config)
     if root is None:
         return Checked(Root(), Graph(), problems=problems)
     checked = Checked(root, Graph(), problems=problems)
     used = {origin.partition(".")[0] for origin in origins.values()}
-    asked = {key.partition(".")[0] for key in composition.user_keys}
+    asked = {key.partition(".")[0] for key in user_keys}
     problems.extend(_group_problems(root, used | asked))
     try:
         source = source_class(str(root.pipeline.source.get("type")))
@@ -50,7 +52,7 @@ def check(composition: Composition) -> Checked:
     problems.extend(wiring)
     for node in checked.graph.nodes.values():
         problems.extend(_stage_problems(node, origins, checked))
-        checked.user_set[node.name] = _chosen(node, origins, composition.user_keys)
+        checked.user_set[node.name] = _chosen(node, origins, user_keys)
     problems.extend(_worker_problems(root, [str(name) for name in root.pipeline.stages]))
     problems.extend(_folder_problems(root))
     checked.problems = _once(problems)
@@ -60,14 +62,13 @@ def check(composition: Composition) -> Checked:
 # --- typing --------------------------------------------------------------------------------
 
 
-def _typed(composition: Composition) -> tuple[Root | None, dict[str, str], list[Problem]]:
+def _typed(config: DictConfig) -> tuple[Root | None, dict[str, str], list[Problem]]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    assert composition.config is not None
     try:
-        plain = OmegaConf.to_container(composition.config, resolve=True)
-        raw = OmegaConf.to_container(composition.config.pipeline, resolve=False)
+        plain = OmegaConf.to_container(config, resolve=True)
+        raw = OmegaConf.to_container(config.pipeline, resolve=False)
     except OmegaConfBaseException as error:
         key = str(getattr(error, "full_key", "") or "config")
         return None, {}, [Problem(key, str(error).splitlines()[0], "correct the reference")]
