@@ -143,6 +143,8 @@ def test_a_wait_asked_for_is_honoured_and_a_long_one_handed_on():
 def test_retry_after_in_all_its_forms():
     assert seconds_of(None) == seconds_of("") == seconds_of("soon") == seconds_of("-3") == 0
     assert seconds_of("2.5") == 2.5
+    assert seconds_of("nan") == 0
+    assert seconds_of("inf") == 86400
     assert 50 < seconds_of(formatdate(time.time() + 60, usegmt=True)) <= 60
     assert seconds_of(formatdate(0, usegmt=True)) == 0
 
@@ -210,6 +212,8 @@ def said(*words, end=None):
         ("你好，世界。", ["你好", "世界"]),
         ("a a a a", ["a", "a", "a", "a"]),
         ("word.", ["word."]),
+        ("Name: ____", ["Name"]),
+        ("un cafe\u0301", ["un", "caf\u00e9"]),
     ],
 )
 def test_whole_answers_pass(text, words):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from stages.speech.persist import IncompleteError
 from stages.speech.provider import Word
 from stages.speech.wav import LEAST_PEAK
 
-_SIGN = re.compile(r"\w")
-_LAST_WORD = re.compile(r"\w+(?=\W*$)")
+_SIGN = re.compile(r"[^\W_]")
+_LAST_WORD = re.compile(r"[^\W_]+(?=[\W_]*$)")
 _LOOK_AHEAD = 200  # signs: further away a word is another one, and something between was dropped
 _PAST_END_S = 0.25
 _LONGEST_TAIL_S = 5.0
 _SLOWEST, _FASTEST = 1.5, 45.0  # spoken signs a second at normal speed, over all scripts and kinds of text
 _JUDGED_SIGNS = 20  # shorter texts ("2024", "OK") have no typical speed
+_USUAL = 12.0
+
+
+def expected_seconds(text: str, rate: int) -> float:
+    """About how long a text will be, spoken with a change of speed in percent."""
+    return len(text) / _USUAL / (1 + rate / 100)
 
 
 def spoken_signs(text: str) -> str:
-    """Letters and digits in lower case: what is left when punctuation, spaces and symbols are not spoken."""
-    return "".join(_SIGN.findall(text)).casefold()
+    """Letters and digits in lower case and in one Unicode form, without accents: what two spellings share."""
+    return "".join(_SIGN.findall(unicodedata.normalize("NFKD", text))).casefold()
 
 
 def check_length(text: str, seconds: float, rate: int) -> None:
@@ -88,5 +95,6 @@ def reached(text: str, words: Sequence[Word]) -> int:
 
 def _start_of_last_word(text: str) -> int:
     """Spoken signs before the last word; -1 for a text that has none."""
+    text = unicodedata.normalize("NFKD", text)
     last = _LAST_WORD.search(text)
     return len(spoken_signs(text[: last.start()])) if last else -1

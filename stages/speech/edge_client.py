@@ -97,7 +97,7 @@ async def hear(url: str, asked: Asked, timeout_s: float) -> Heard:
         RefusedError: when the service refuses, fails, or takes too long.
     """
     import aiohttp
-    from edge_tts.exceptions import EdgeTTSException
+    from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
 
     try:
         async with asyncio.timeout(timeout_s):
@@ -108,6 +108,8 @@ async def hear(url: str, asked: Asked, timeout_s: float) -> Heard:
         raise refused_status(error.status, error.headers.get("Retry-After") if error.headers else None) from error
     except (aiohttp.ClientError, OSError) as error:
         raise RefusedError(Failure.NETWORK, f"the connection failed ({error or type(error).__name__})") from error
+    except NoAudioReceived as error:
+        raise RefusedError(Failure.NETWORK, f"no audio came (does it have the voice {asked.voice}?)") from error
     except EdgeTTSException as error:
         raise RefusedError(Failure.NETWORK, f"{type(error).__name__}: {error}") from error
 

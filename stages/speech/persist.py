@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 LONGEST_WAIT_S = 60.0  # a service that wants more is left to the runner, which waits without a worker
 _LONGEST_BACKOFF_S = 20.0
+_DAY_S = 86400.0
 _MANY_REQUESTS, _UNAVAILABLE, _SERVER_ERROR = 429, 503, 500
 
 
@@ -133,10 +134,15 @@ def seconds_of(retry_after: str | None) -> float:
     if not retry_after:
         return 0.0
     try:
-        return max(0.0, float(retry_after))
+        return _sane(float(retry_after))
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+        return _sane(parsedate_to_datetime(retry_after).timestamp() - time.time())
     except ValueError:
         return 0.0
+
+
+def _sane(seconds: float) -> float:
+    """Not below zero, not above a day; 0 for what is no number."""
+    return min(max(0.0, seconds), _DAY_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -30,13 +31,22 @@ class Speak(Stage[SpeakSettings]):
     may_read: ClassVar[tuple[str, ...]] = ("voice", "rate")
     writes: ClassVar[tuple[str, ...]] = ("words", "duration_s", "voice")
 
-    _provider: Provider | None = None
+    def __init__(self, config: SpeakSettings) -> None:
+        super().__init__(config)
+        self._provider: Provider | None = None
+        self._opening = threading.Lock()
 
     def open(self) -> None:
         """Load the voice."""
-        provider = provider_class(self.config.provider)(self.config)
-        provider.open()
-        self._provider = provider
+        self._opened()
+
+    def _opened(self) -> Provider:
+        with self._opening:
+            if self._provider is None:
+                provider = provider_class(self.config.provider)(self.config)
+                provider.open()
+                self._provider = provider
+            return self._provider
 
     def close(self) -> None:
         """Let the voice go."""
@@ -54,16 +64,13 @@ class Speak(Stage[SpeakSettings]):
         data = work.item.data
         if problem := self.item_problem(self.config, data):
             raise StageError(Failure.BAD_INPUT, f"{work.item.key}: {problem}")
-        if self._provider is None:
-            self.open()
-        assert self._provider is not None
         voice = str(data.get("voice") or self.config.voice)
         rate = data.get("rate")
         request = Request(data["text"], voice, self.config.rate if rate is None else rate, work.progress)
         target = work.scratch / "speech.wav"
         try:
             with WavWriter(target) as out:
-                speech = self._provider.synthesize(request, out)
+                speech = self._opened().synthesize(request, out)
         except StageError as error:
             sentence = f"{work.item.key}: {error.sentence}"
             raise StageError(error.failure, sentence, detail=error.detail, retry_after_s=error.retry_after_s) from error

@@ -62,7 +62,7 @@ class EdgeServer(LoopbackServer):
         if len(escaped.encode()) > 4096:
             self.log.faults.append(f"a message of {len(escaped.encode())} bytes")
         text = unescape(escaped)
-        await self._speak(socket, text, self.how(text))
+        await self._speak(socket, text, self.how(text), lambda: self.landed(request))
         await socket.close()
         return socket
 
@@ -77,7 +77,7 @@ class EdgeServer(LoopbackServer):
             self.log.faults.append(f"wanted {path}, got {message}")
         return message.data
 
-    async def _speak(self, socket, text, behaviour):
+    async def _speak(self, socket, text, behaviour, landed):
         request_id = uuid.uuid4().hex
         await _say(socket, request_id, "turn.start", {"context": {"serviceTag": "loopback"}})
         await _say(socket, request_id, "response", {"context": {}, "audio": {"type": "inline"}})
@@ -94,6 +94,7 @@ class EdgeServer(LoopbackServer):
             return
         if audio:
             await _send(socket, request_id, b"")
+        landed()
         await _say(socket, request_id, "turn.end", {})
 
 

@@ -55,6 +55,7 @@ class LoopbackServer:
         self.asked = Counter()
         self.connections = 0
         self.port = 0
+        self._landed, self._requests = set(), []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
@@ -98,6 +99,13 @@ class LoopbackServer:
                 return self.refusal(int(objection))
             return await self.answer(request)
         finally:
+            self.landed(request)
+
+    def landed(self, request):
+        """The request is answered, though its connection may take a moment to close."""
+        if id(request) not in self._landed:
+            self._landed.add(id(request))
+            self._requests.append(request)  # keeps its id from being used again
             self.log.end()
 
     def refusal(self, status):

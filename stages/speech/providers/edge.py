@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 from stages.contract import Failure, Needs, StageError
 from stages.settings import Problem
 from stages.speech.address import address_problems
-from stages.speech.complete import check_heard, check_length, check_words, spoken_signs
-from stages.speech.edge_client import Asked, Heard, hear
+from stages.speech.complete import check_heard, check_length, check_words, expected_seconds, spoken_signs
+from stages.speech.edge_client import Asked, Heard, client_module, hear
 from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, persist
 from stages.speech.provider import Provider, Request, Speech, Word
 from stages.speech.settings import SpeakSettings
@@ -22,7 +22,6 @@ from stages.speech.split import halves, split_text
 from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
 
 _MESSAGE_BYTES = 4096  # the service cuts longer ones off
-_SIGNS_PER_SECOND = 12.0  # to guess how long a text will be
 _HZ_PER_PERCENT = 2  # of a voice at 200 Hz
 _DECODE_SLACK_S = 0.1
 _HALVINGS = 2
@@ -51,6 +50,10 @@ class EdgeProvider(Provider):
         super().__init__(config)
         self._slots = shared_slots(f"edge {config.url}", config.concurrency)
         self._patience = Patience(config.attempts, config.backoff_s)
+
+    def open(self) -> None:
+        """Load the client; it reads the machine's certificates, which takes longer than a request."""
+        client_module(self.config.url)
 
     def synthesize(self, request: Request, out: WavWriter) -> Speech:
         """Speak piece by piece; each piece is checked before it is written."""
@@ -90,8 +93,7 @@ class EdgeProvider(Provider):
         config = self.config
         pitch = config.pitch * _HZ_PER_PERCENT
         asked = Asked(text, request.voice, f"{request.rate:+d}%", f"{config.volume:+d}%", f"{pitch:+d}Hz")
-        expected_s = len(text) / _SIGNS_PER_SECOND / (1 + request.rate / 100)
-        heard = asyncio.run(hear(config.url, asked, config.timeout_s + 2 * expected_s))
+        heard = asyncio.run(hear(config.url, asked, config.timeout_s + 2 * expected_seconds(text, request.rate)))
         if not heard.ended:
             raise IncompleteError("the connection was closed in the middle")
         pcm, rate_hz = _checked(text, heard, request.rate)

@@ -10,7 +10,7 @@ from functools import partial
 from stages.contract import Failure, Needs, StageError
 from stages.settings import Problem
 from stages.speech.address import address_problems
-from stages.speech.complete import check_heard, check_length
+from stages.speech.complete import check_heard, check_length, expected_seconds
 from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
 from stages.speech.provider import Provider, Request, Speech, refuse_settings
 from stages.speech.settings import SpeakSettings
@@ -19,7 +19,6 @@ from stages.speech.split import split_text
 from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
 
 _LONGEST_INPUT = 4096  # characters; the service's limit
-_SIGNS_PER_SECOND = 12.0  # to guess how long a text will be
 _SPEED_LOW, _SPEED_HIGH = 0.25, 4.0
 _DETAIL = 500
 _MEND = "see that the service runs and tts.url is right, or try again later"
@@ -53,7 +52,6 @@ class OpenAIProvider(Provider):
 
     def _ask(self, text: str, request: Request, rate_hz: int) -> tuple[bytes, int]:
         """One attempt, checked: it decodes, is not silent, and is as long as such a text can be."""
-        expected_s = len(text) / _SIGNS_PER_SECOND / (1 + request.rate / 100)
         body = {
             "model": self.config.model,
             "input": text,
@@ -61,7 +59,7 @@ class OpenAIProvider(Provider):
             "response_format": self.config.response_format,
             "speed": min(max(1 + request.rate / 100, _SPEED_LOW), _SPEED_HIGH),
         }
-        data = asyncio.run(_post(self.config, body, self.config.timeout_s + 2 * expected_s))
+        data = asyncio.run(_post(self.config, body, self.config.timeout_s + 2 * expected_seconds(text, request.rate)))
         try:
             pcm, rate_hz = decode(data, rate_hz)
         except DecodeError as error:
