@@ -17,7 +17,7 @@ _PAST_END_S = 0.25
 _LONGEST_TAIL_S = 5.0
 _SLOWEST, _FASTEST = 1.5, 45.0  # spoken signs a second at normal speed, over all scripts and kinds of text
 _JUDGED_SIGNS = 20  # shorter texts ("2024", "OK") have no typical speed
-_USUAL = 12.0
+_USUAL = 12.0  # characters a second
 
 
 def expected_seconds(text: str, rate: int) -> float:
