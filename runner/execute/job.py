@@ -82,8 +82,10 @@ class Job:
         return "partial" if reason or counts["failed"] else "ok"
 
     def _end(self, status: str, reason: str) -> None:
-        shutil.rmtree(self.plan.policy.scratch, ignore_errors=True)
+        """The last words. The ballast goes first: the disk may be full."""
         self.run_dir.ballast.unlink(missing_ok=True)
+        shutil.rmtree(self.plan.policy.scratch, ignore_errors=True)
+        self._sample()
         self._say(final=True)
         self.journal.event("end", status=status, wall_s=self.journal.now(), reason=reason)
         self.index.close()
