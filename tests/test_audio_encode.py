@@ -259,7 +259,14 @@ def test_settings_know_their_ranges():
     assert [p.key for p in EncodeAudio.problems(EncodeAudioSettings(sample_rate=8000), "stages.encode")] == [
         "stages.encode.bitrate"
     ]
-    assert not {"threads", "buffer_kb"} & set(output_settings(EncodeAudioSettings()))
+    assert not {"threads", "buffer_kb", "hwaccel"} & set(output_settings(EncodeAudioSettings()))
+
+
+def test_after_an_encoder_failure_in_process_the_program_is_tried():
+    settings = EncodeAudioSettings()
+    assert [step.changes for step in EncodeAudio.ladder(settings, Failure.ENCODER)] == [{"backend": "ffmpeg"}]
+    assert list(EncodeAudio.ladder(replace(settings, backend="ffmpeg"), Failure.ENCODER)) == []
+    assert list(EncodeAudio.ladder(settings, Failure.BAD_INPUT)) == []
 
 
 def test_tools_tell_who_encodes():

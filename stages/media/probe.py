@@ -127,25 +127,26 @@ def opened(path: Path) -> Iterator[InputContainer]:
         try:
             container = av.open(file_url(path), options={"protocol_whitelist": PROTOCOLS})
         except (av.InvalidDataError, av.EOFError) as error:
-            raise StageError(Failure.BAD_INPUT, _no_media(path), detail=repr(error)) from error
+            sentence = f"{path.name}: is no media file that FFmpeg knows, or its beginning is damaged"
+            raise StageError(Failure.BAD_INPUT, _broken_mp4(path) or sentence, detail=repr(error)) from error
         with container:
             if not container.streams:
-                raise StageError(Failure.BAD_INPUT, f"{path.name}: holds no sound, picture or subtitle stream")
+                sentence = f"{path.name}: holds no sound, picture or subtitle stream"
+                raise StageError(Failure.BAD_INPUT, _broken_mp4(path) or sentence)
             yield container
 
 
-def _no_media(path: Path) -> str:
-    """Why FFmpeg does not know the file: an MP4 that was cut off while it was written is the common case."""
+def _broken_mp4(path: Path) -> str:
+    """What is missing from a file that begins as an MP4; "" for anything else. Cut off while written is common."""
     with path.open("rb") as file:
         beginning = file.read(8)
-    if beginning[4:] == b"ftyp":
-        try:
-            names = [box.name for box in outer_boxes(path)]
-        except StageError as cut:
-            return cut.sentence
-        if "moov" not in names:
-            return f"{path.name}: its index ('moov') is missing, it was cut off while being written; make it again"
-    return f"{path.name}: is no media file that FFmpeg knows, or its beginning is damaged"
+    if beginning[4:] != b"ftyp":
+        return ""
+    try:
+        names = [box.name for box in outer_boxes(path)]
+    except StageError as cut:
+        return cut.sentence
+    return "" if "moov" in names else f"{path.name}: its index ('moov') is missing, it was cut off; make it again"
 
 
 def probe(path: Path) -> MediaInfo:

@@ -26,12 +26,15 @@ _LEAST_MATCH = 0.2  # normalised correlation below which two sounds are not the 
 class ScoreSpeechSettings:
     """What is compared."""
 
-    window_s: float = setting(30.0, "seconds compared, from the middle of longer speech", low=2, high=120, unit="s")
+    window_s: float = setting(30.0, "seconds compared: the middle of the first two minutes", low=2, high=120, unit="s")
     max_delay_ms: float = setting(500.0, "largest delay looked for", low=10, high=5000, unit="ms")
 
 
 class ScoreSpeech(Stage[ScoreSpeechSettings]):
-    """Scores `audio` against `speech`, both at 16 kHz mono, after their delay is measured and taken out."""
+    """Scores `audio` against `speech`, both at 16 kHz mono, after their delay is measured and taken out.
+
+    Of long recordings the first two minutes are read, and `window_s` from their middle is scored.
+    """
 
     config_class = ScoreSpeechSettings
     consumes: ClassVar[Mapping[str, str]] = {"speech": "audio/", "audio": "audio/"}
