@@ -111,6 +111,15 @@ def test_quiet_speech_reaches_the_target(tmp_path: Path, backend: str, channels:
 
 
 @BOTH
+@pytest.mark.parametrize("planes", [2, 6])
+def test_the_target_holds_after_channels_are_mixed(tmp_path: Path, backend: str, planes: int):
+    voice = 0.05 * babble(3.0)
+    sides = [0.3 * np.roll(voice, 1000 * n) for n in range(planes - 1)]
+    _, heard = normalized(tmp_path, np.stack([voice, *sides]), backend, channels=planes // 3 or 1, target_lufs=-23.0)
+    assert heard.lufs == pytest.approx(-23, abs=0.4)
+
+
+@BOTH
 def test_the_gain_is_one_number_for_the_whole_sound(tmp_path: Path, backend: str):
     sound = 0.05 * babble(3.0)
     result, _ = normalized(tmp_path, sound, backend, target_lufs=-24.0)

@@ -86,9 +86,8 @@ class EncodeAudio(Stage[EncodeAudioSettings]):
         if not self.config.normalize:
             return Gain()
         source = work.item.artifacts["speech"].path
-        with open_sound(source) as sound:
-            dual_mono = sound.channels == 1 and self.config.channels == 2
-        return gain_to(measure_file(source, dual_mono=dual_mono), self.config.target_lufs, self.config.true_peak_db)
+        heard = measure_file(source, channels=self.config.channels)
+        return gain_to(heard, self.config.target_lufs, self.config.true_peak_db)
 
     def _hwaccel_note(self) -> str:
         asked = self.config.hwaccel

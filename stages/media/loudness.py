@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.media.audio_io import open_sound
+from stages.media.audio_io import DOWNMIX, open_sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,17 +103,27 @@ def meter_for(frame: Any, *, dual_mono: bool = False) -> LoudnessMeter:
     return LoudnessMeter(frame.sample_rate, frame.layout.name, frame.format.name, dual_mono=dual_mono)
 
 
-def measure_file(path: Path, *, dual_mono: bool = False) -> Loudness:
+def measure_file(path: Path, *, channels: int | None = None) -> Loudness:
     """Loudness of a file's first audio stream.
+
+    Args:
+        path: the file.
+        channels: 1 or 2: as it will sound mixed to, or copied to, so many channels; None: as it is.
 
     Raises:
         StageError: BAD_INPUT when it cannot be decoded.
     """
+    import av
+
     meter: LoudnessMeter | None = None
     with open_sound(path) as sound:
+        dual_mono = sound.channels == 1 and channels == 2
+        mixed = ("mono" if channels == 1 else "stereo") if channels and channels < sound.channels else None
+        mixer = av.AudioResampler(layout=mixed, options=DOWNMIX if mixed else None)
         for frame in sound.frames():
-            meter = meter or meter_for(frame, dual_mono=dual_mono)
-            meter.push(frame)
+            for piece in mixer.resample(frame):
+                meter = meter or meter_for(piece, dual_mono=dual_mono)
+                meter.push(piece)
     return meter.finish() if meter else Loudness(None, None, "loudness not measured: there is no sound in the file")
 
 
