@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +46,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except (OSError, sqlite3.Error) as error:
+        from runner.execute.failures import fault_of
+
+        sys.stderr.write(f"{fault_of(error, 'reeltune').sentence}\n")
+        return 1
 
 
 def _version() -> int:

@@ -16,7 +16,7 @@ from runner.commands.run import refuse, tell, tracking_uri
 from runner.config.arguments import Arguments, quoted
 from runner.config.compose import CONF, VERSION_BASE, Composition, compose, register_schema, search_override
 from runner.config.environment import environment_overrides, load_dotenv_file
-from runner.execute.launch import Job, RefusedError, check_job, launch, prepare
+from runner.execute.launch import Finished, Job, RefusedError, check_job, launch, prepare
 from runner.record.rundir import read_json, write_json
 from runner.record.tracking import Tracker, reconcile
 from stages.settings import Problem
@@ -24,6 +24,7 @@ from stages.settings import Problem
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+_TRACKER_START_S = 15.0
 _CHECKED_JOBS = 200  # beyond that only the first of them are checked before the sweep; each job checks itself anyway
 
 
@@ -127,10 +128,11 @@ def _sweep(arguments: Arguments, environment: list[str], first: Composition) -> 
     sweep: dict[str, Any] = {"id": f"{folder.parent.name}-{folder.name}", "pipeline": str(first.config.pipeline.name)}
     sweep |= {"overrides": arguments.overrides, "started_at": started, "status": "running"}
     write_json(folder / "sweep.json", sweep)
-    tracker = Tracker(tracking_uri(first))
+    tracker = _shared.tracker(tracking_uri(first))
     try:
         reconcile(outputs, tracker)
-        tracker.open_sweep(folder)
+        # MLflow is loaded before the first job starts, so that no job pays for it in its measurement
+        tracker.open_sweep(folder, _TRACKER_START_S)
         task = functools.partial(run_job, files=arguments.files, folder=folder, pid=os.getpid())
         interrupted = _run_jobs(arguments, environment, folder, task)
         code, status = _sweep_end(folder, interrupted)
@@ -138,7 +140,6 @@ def _sweep(arguments: Arguments, environment: list[str], first: Composition) -> 
         picture = compare_sweep(folder)
         error = tracker.close_sweep(folder)
     finally:
-        tracker.close()
         _shared.close()
     sys.stdout.write(f"sweep {status}: {folder}\n  compare  {picture}\n")
     sys.stdout.write(f"  tracking: {error}\n" if error else "  in the browser: reeltune ui\n")
@@ -190,17 +191,27 @@ def run_job(config: DictConfig, *, files: list[str], folder: Path, pid: int) -> 
         _note(folder, {"job": number, "overrides": overrides, "refused": [p.sentence() for p in refused.problems]})
         return refuse(refused.problems)
     _note(folder, {"job": number, "run_dir": str(prepared.run.root), "overrides": overrides})
-    sys.stdout.write(f"#{number} {' '.join(overrides)}\n")
     tracker = _shared.tracker(tracking_uri(composition))
     try:
         finished = launch(job, prepared, tracker)
     finally:
         if os.getpid() != pid:  # a launcher's own process: nobody else closes it
             _shared.close()
-    tell(finished)
+    _tell_job(number, overrides, finished)
     if finished.summary["status"] == "killed":
         raise KeyboardInterrupt
     return int(finished.summary["exit_code"])
+
+
+def _tell_job(number: int, overrides: list[str], finished: Finished) -> None:
+    """One line for a job that went well; the whole story for any other."""
+    summary = finished.summary
+    words = " ".join(w for w in overrides if w.partition("=")[0] not in ("pipeline", "progress", "input"))
+    rate = summary["metrics"].get("throughput.items_per_s", 0.0)
+    sys.stdout.write(f"#{number} {words}: {summary['status']} in {summary['wall_s']:.1f} s, {rate:.2f} items/s\n")
+    if summary["status"] != "ok" or finished.tracking_error:
+        tell(finished)
+    sys.stdout.flush()
 
 
 def _note(folder: Path, line: dict[str, Any]) -> None:

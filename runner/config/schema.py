@@ -28,7 +28,7 @@ class ProfileAudio:
     """How sound is coded at this trade of quality against speed."""
 
     bitrate: str = setting("192k", "audio bitrate", bitrate=True, low=8_000, high=512_000)
-    aac_coder: str = setting("twoloop", "AAC coder: twoloop is better, fast is faster", choices=("twoloop", "fast"))
+    aac_coder: str = setting("fast", "AAC coder; for speech fast costs less at no loss", choices=("twoloop", "fast"))
 
 
 @dataclass
@@ -100,6 +100,11 @@ class CacheConfig:
 
     dir: str | None = setting(None, "folder of the cache; default: <outputs_dir>/cache")
     enabled: bool = setting(True, "take finished work from the cache")
+    fresh: str = setting(
+        "auto",
+        "do computing stages anew: auto in a sweep (so that it measures), always, never",
+        choices=("auto", "always", "never"),
+    )
     max_gb: float = setting(50.0, "size that `reeltune cache prune` cuts it to", low=0.001, high=1_000_000, unit="GB")
 
 

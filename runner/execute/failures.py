@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import sqlite3
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from stages.contract import Failure, StageError
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NETWORK = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPIPE}
 _TAIL = 4000
+_FULL = "the disk is full; make room and run the same command again, finished work is kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def fault_of(error: BaseException, where: str) -> Fault:
         return Fault(Failure.GPU_OOM, f"{where}: not enough GPU memory; lower batch or tile", detail)
     if isinstance(error, OSError):
         return _os_fault(error, where, detail)
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return Fault(Failure.DISK_FULL, f"{where}: {_FULL}", detail)
     sentence = f"{where}: unexpected {type(error).__name__}: {error}; this is a fault of the stage, please report it"
     return Fault(Failure.BUG, _one_line(sentence), detail)
 
@@ -55,8 +59,7 @@ def _os_fault(error: OSError, where: str, detail: str) -> Fault:
     said = error.strerror or str(error)
     file = f" ({error.filename})" if error.filename else ""
     if error.errno in _DISK:
-        sentence = f"{where}: the disk is full; make room and run the same command again, finished work is kept"
-        return Fault(Failure.DISK_FULL, sentence, detail)
+        return Fault(Failure.DISK_FULL, f"{where}: {_FULL}", detail)
     if isinstance(error, TimeoutError):
         return Fault(Failure.TIMEOUT, f"{where}: timed out: {said}", detail)
     if isinstance(error, ConnectionError) or error.errno in _NETWORK:
@@ -101,6 +104,7 @@ class Retries:
             Failure.NETWORK: self.network,
             Failure.RATE_LIMITED: self.network,
             Failure.CRASHED: self.crashed,
+            Failure.HOST_OOM: self.crashed,  # what took the memory may be done by then
             Failure.TIMEOUT: self.timeout,
         }.get(fault.failure, 0)
         if attempt > allowed:

@@ -63,10 +63,20 @@ def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool =
         stages=stages,
         capacity=dataclasses.asdict(capacity),
         items=0,
-        policy=_policy(root, run),
+        policy=dataclasses.replace(_policy(root, run), force=_anew(root, stages, in_sweep)),
         notes=budget.notes,
     )
     return plan, problems
+
+
+def _anew(root: Root, stages: Mapping[str, StagePlan], in_sweep: bool) -> tuple[str, ...]:
+    """Stages that are done again though they are finished: those that compute, where a run is there to measure.
+
+    What comes over a network (and may cost money) is taken from the cache even then.
+    """
+    if root.cache.fresh == "never" or (root.cache.fresh == "auto" and not in_sweep):
+        return ()
+    return tuple(name for name, stage in stages.items() if stage.threads == 1)
 
 
 def _stage_plan(checked: Checked, node: Node, capacity: Capacity) -> StagePlan:
