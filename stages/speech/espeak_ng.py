@@ -179,9 +179,22 @@ def speak(text: str, manner: Manner, take: Callable[[int, bytes], None]) -> list
         return hearer.marks
 
 
+def _set_voice(library: Any, voice: str) -> None:
+    """By name, else by language: some codes (`en-gb`) are known only as a language of a voice."""
+    if library.espeak_SetVoiceByName(voice.encode()) == 0:
+        return
+    language, _, variant = voice.partition("+")
+    wanted = _Voice(languages=ctypes.cast(ctypes.c_char_p(language.encode()), ctypes.c_void_p))
+    if library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) != 0:
+        raise EspeakError(f"espeak-ng has no voice {voice!r}")
+    library.espeak_GetCurrentVoice.restype = ctypes.POINTER(_Voice)
+    found = library.espeak_GetCurrentVoice().contents.name.decode()
+    if variant and library.espeak_SetVoiceByName(f"{found}+{variant}".encode()) != 0:
+        raise EspeakError(f"espeak-ng has no voice {voice!r}")
+
+
 def _set_manner(library: Any, manner: Manner) -> None:
-    if library.espeak_SetVoiceByName(manner.voice.encode()) != 0:
-        raise EspeakError(f"espeak-ng has no voice {manner.voice!r}")
+    _set_voice(library, manner.voice)
     rate = round(_NORMAL_RATE * (1 + manner.rate / 100))
     library.espeak_SetParameter(_RATE, min(max(rate, _SLOWEST), _FASTEST), 0)
     library.espeak_SetParameter(_PITCH, _NORMAL_PITCH + manner.pitch, 0)
