@@ -130,3 +130,52 @@ def failure_of(event: dict[str, Any]) -> dict[str, Any]:
         "attempts": 2, "settings": {"bitrate": "128k"}, "inputs": {"speech": "ab12"}, "detail": "stderr <tail> & more",
         "replay": f"reeltune replay outputs/x stage={event['stage']} item={event['item']}",
     }  # fmt: skip
+
+
+def make_sweep(outputs: Path, jobs: Iterable[tuple[list[str], dict[str, float]]], status: str = "ok") -> Path:
+    """A sweep folder with one finished run per job: its words and its metrics."""
+    folder = outputs / "sweeps" / "2026-11-20" / "10-00-00-abc123"
+    folder.mkdir(parents=True)
+    lines = []
+    for number, (words, metrics) in enumerate(jobs):
+        run = new_run_dir(outputs, "narrate")
+        fields = {
+            "metrics": metrics,
+            "wall_s": 12.0 + number,
+            "status": "ok",
+            "overrides": words,
+            "sweep": "abc",
+            "job": number,
+        }
+        write_json(run.run_json, {**static_fields(run, "narrate"), **fields})
+        run.report.write_text("<html></html>", encoding="utf-8")
+        lines.append({"job": number, "run_dir": str(run.root), "overrides": words})
+    write_lines(folder / "jobs.jsonl", lines)
+    words = ["pipeline=narrate", "workers.encode=1,4,8", "profile=fast,balanced,quality"]
+    started = datetime.fromtimestamp(EPOCH, UTC).isoformat()
+    fields = {"id": "abc", "pipeline": "narrate", "overrides": words, "started_at": started, "status": status}
+    write_json(folder / "sweep.json", fields)
+    return folder
+
+
+def grid_jobs() -> list[tuple[list[str], dict[str, float]]]:
+    """Workers × profiles with figures that make sense."""
+    jobs = []
+    for workers, speed in ((1, 3.7), (4, 6.1), (8, 6.3)):
+        for profile, factor, pesq, size in (
+            ("fast", 1.2, 3.9, 4e6),
+            ("balanced", 1.0, 4.2, 6e6),
+            ("quality", 0.8, 4.35, 8e6),
+        ):
+            metrics = {
+                "throughput.items_per_s": speed * factor,
+                "throughput.x_realtime": speed * factor * 6,
+                "size.bytes": size,
+                "quality.pesq": pesq,
+                "quality.stoi": 0.9 + pesq / 100,
+                "resource.rss_peak_mb": 200 + 90 * workers,
+                "resource.cpu_util": 25 + 9.0 * workers,
+                "cache.hit_ratio": 0.0,
+            }
+            jobs.append(([f"workers.encode={workers}", f"profile={profile}", "pipeline=narrate"], metrics))
+    return jobs

@@ -203,6 +203,18 @@ def test_a_living_run_is_left_alone(tmp_path: Path) -> None:
     assert reconcile(tmp_path) == [run.root]
 
 
+def test_a_run_whose_owner_has_not_locked_it_yet_is_left_alone(tmp_path: Path) -> None:
+    alive = {"host": socket.gethostname(), "pid": os.getpid(), "epoch": time.time()}
+    run = make_run(tmp_path, end=None, **alive)
+    assert reconcile(tmp_path) == []
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    gone = make_run(tmp_path, end=None, **{**alive, "pid": child.pid})
+    reused = make_run(tmp_path, end=None, **{**alive, "epoch": 1_000_000_000.0})
+    assert set(reconcile(tmp_path)) == {gone.root, reused.root}
+    assert read_json(run.run_json)["status"] == "running"
+
+
 def test_a_tracker_that_dies_is_told_in_one_sentence(ready_store: Path) -> None:
     run = make_run(ready_store)
     tracker = Tracker(default_uri(ready_store))

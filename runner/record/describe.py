@@ -37,7 +37,8 @@ def run_name(summary: Mapping[str, Any]) -> str:
 
 
 def _telling(words: Iterable[str]) -> list[str]:
-    kept = [w for w in words if "=" in w and w.lstrip("+~").partition("=")[0].split(".")[0] not in _NOT_IN_NAMES]
+    keys = ((word, re.match(r"[+~]*([\w@/.]+)=", word)) for word in words)  # else it is a file
+    kept = [word for word, key in keys if key and key[1].split(".")[0] not in _NOT_IN_NAMES]
     return [word[:60] for word in kept[:6]]
 
 
@@ -77,9 +78,8 @@ def closing_tags(summary: Mapping[str, Any]) -> dict[str, str]:
 
 def different(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Effective settings that are not what was asked."""
-    requested = summary.get("requested") or {}
-    effective = mask(summary.get("effective") or {})
-    return {key: value for key, value in effective.items() if key not in requested or requested[key] != value}
+    requested, effective = summary.get("requested") or {}, summary.get("effective") or {}
+    return mask({key: value for key, value in effective.items() if key not in requested or requested[key] != value})
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

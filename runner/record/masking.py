@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 MASK = "***"
 _SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials"}
 _IN_TEXT = re.compile(
-    r"""(?<![\w.-])(?P<name>["']?[\w.-]*(?:api_?key|access_?key|token|secret|passw(?:or)?d|passphrase|credential)["']?\s*[:=]\s*)"""
+    r"""(?<![\w.-])(?P<name>["']?[\w.-]*"""
+    r"""(?:api_?key|access_?key|token|secret|passw(?:or)?d|passphrase|credential)["']?[ \t]*[:=][ \t]*)"""
     r"""(?P<value>"(?:[^"\\]|\\.)+"|'(?:[^'\\]|\\.)+'|[^\s"',}\[{]+)""",
     re.IGNORECASE,
 )

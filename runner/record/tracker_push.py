@@ -169,12 +169,12 @@ def send_artifact(store: Store, run_id: str, path: Path) -> str | None:
 def find_sweep(run_root: Path, sweep: str) -> Path | None:
     """The folder of a sweep by its id, in the outputs folder that the run lies in."""
     outputs = run_root.parent.parent.parent
-    near = [*outputs.glob(f"sweeps/*/*{sweep}"), *outputs.glob("sweeps/*/*")]
+    near = sorted(outputs.glob("sweeps/*/*"), key=lambda folder: not sweep.endswith(folder.name))
     return next((folder for folder in near if read_json(folder / "sweep.json").get("id") == sweep), None)
 
 
 def _epoch_ms(summary: dict[str, Any]) -> int:
-    return round(datetime.fromisoformat(summary["started_at"]).timestamp() * 1000)
+    return round(1000 * (summary.get("epoch") or datetime.fromisoformat(summary["started_at"]).timestamp()))
 
 
 def _rows(sample: dict[str, Any] | None, start_ms: int) -> list[Row]:

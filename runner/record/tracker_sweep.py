@@ -87,8 +87,8 @@ def _jobs(folder: Path) -> list[dict[str, Any]]:
     """Summaries of the sweep's jobs, each with its words as `job_overrides`."""
     found = []
     for _, line in read_lines(folder / "jobs.jsonl"):
-        summary = read_json(Path(line["run_dir"]) / "run.json") if line else {}
-        if line and summary:
+        summary = read_json(Path(line["run_dir"]) / "run.json") if line and "run_dir" in line else {}
+        if line and summary.get("metrics") is not None:
             summary.pop("outputs", None)
             found.append({**summary, "job": line["job"], "job_overrides": line.get("overrides") or []})
     return found
@@ -117,8 +117,5 @@ def _best_tags(jobs: list[dict[str, Any]]) -> dict[str, str]:
     best = _best(jobs)
     if best is None:
         return {}
-    return {
-        "best.job": str(best["job"]),
-        "best.run_id": str(best.get("mlflow_run_id") or ""),
-        "best.overrides": " ".join(mask_words(best["job_overrides"])),
-    }
+    tags = {"best.job": str(best["job"]), "best.overrides": " ".join(mask_words(best["job_overrides"]))}
+    return {**tags, "best.run_id": best["mlflow_run_id"]} if best.get("mlflow_run_id") else tags

@@ -10,11 +10,12 @@ import itertools
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from stages.platform import own_group
 
 _HOME = Path(__file__).resolve().parents[2]
 _AWAY_LIMIT_S = 6.0
+_NOTHING_TOLD = {"run_id": None, "parent_run_id": None, "samples_sent": 0, "closed": None, "error": ""}
 LATER = "`reeltune sync` sends it later"
 
 
@@ -108,6 +110,14 @@ class Tracker:
         if read_json(folder / "tracking.json"):
             self._send(_closing(folder), folder)
 
+    def retarget(self, folder: Path) -> None:
+        """Let a run or sweep that was not told whole begin anew in this tracker's store."""
+        file = folder / "tracking.json"
+        state = read_json(file)
+        if self._uri and state["uri"] != self._uri:
+            kept: dict[str, Any] = {key: state[key] for key in ("experiment", "origin") if key in state}
+            write_json(file, {"uri": self._uri, **kept, **_NOTHING_TOLD})
+
     def close(self, timeout: float = 5.0) -> None:
         """Let the tracking process end by itself; one that still sends goes on in the background."""
         process, self._process = self._process, None
@@ -126,11 +136,8 @@ class Tracker:
             state = {
                 "uri": self._uri,
                 "experiment": experiment_name(pipeline),
-                "run_id": None,
+                **_NOTHING_TOLD,
                 "parent_run_id": parent_run_id,
-                "samples_sent": 0,
-                "closed": None,
-                "error": "",
                 "origin": _origin(),
             }
             write_json(file, state)
@@ -241,9 +248,35 @@ def reconcile(outputs: Path, tracker: Tracker | None = None) -> list[Path]:
     return found
 
 
+def untold(outputs: Path) -> list[Path]:
+    """Sweeps, then runs, that have ended and are to be tracked, but were not told whole."""
+    folders = [*sweep_dirs(outputs), *(run.root for run in all_run_dirs(outputs))]
+    return [folder for folder in folders if _is_untold(folder)]
+
+
+def _is_untold(folder: Path) -> bool:
+    state = read_json(folder / "tracking.json")
+    if not state or state.get("closed"):
+        return False
+    said = read_json(folder / "run.json") or read_json(folder / "sweep.json")
+    return said.get("status") != "running" and not owner_lives(said)
+
+
 def sweep_dirs(outputs: Path) -> Iterable[Path]:
     """Every sweep under an outputs folder, oldest first."""
     return sorted(path.parent for path in outputs.glob("sweeps/*/*/sweep.json"))
+
+
+def owner_lives(summary: Mapping[str, Any]) -> bool:
+    """True while the process that started a run lives: it writes before it takes the lock, and after."""
+    import psutil
+
+    if summary.get("host") != socket.gethostname() or not summary.get("pid"):
+        return False
+    try:
+        return bool(psutil.Process(int(summary["pid"])).create_time() <= float(summary["epoch"]) + 1)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _finish_if_killed(run: RunDir) -> bool:
@@ -251,7 +284,8 @@ def _finish_if_killed(run: RunDir) -> bool:
         return False
     try:
         with FileLock(run.lock, timeout=0):
-            if read_json(run.run_json).get("status") != "running":
+            summary = read_json(run.run_json)
+            if summary.get("status") != "running" or owner_lives(summary):
                 return False
             finish_run(run, status="killed", reason="the process that ran it was killed")
             return True
@@ -260,7 +294,8 @@ def _finish_if_killed(run: RunDir) -> bool:
 
 
 def _end_if_killed(folder: Path) -> bool:
-    if not _says_running(folder / "sweep.json"):
+    """A sweep without a lock file is only just starting."""
+    if not (folder / ".lock").exists() or not _says_running(folder / "sweep.json"):
         return False
     try:
         with FileLock(folder / ".lock", timeout=0):
