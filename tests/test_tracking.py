@@ -38,6 +38,7 @@ def tracker(ready_store: Path) -> Iterator[Tracker]:
     foreign = client(ready_store).create_run("0").info.run_id
     os.environ["MLFLOW_RUN_ID"] = foreign
     shared = Tracker(default_uri(ready_store))
+    shared.warm()
     yield shared
     shared.close()
     del os.environ["MLFLOW_RUN_ID"]

@@ -41,7 +41,9 @@ class Desk:
         self._open: dict[str, Syncer] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do one request: `open_run`, `finish_run`, `open_sweep` or `close_sweep`, with its `path`."""
+        """Do one request: `warm` (`path` is a store's URI), `open_run`, `finish_run`, `open_sweep`, `close_sweep`."""
+        if request["do"] == "warm":
+            return {"id": request["id"], **self._warm(request["path"])}
         path = request["path"]
         syncer = self._open.get(path) or self._syncer(Path(path), sweep=request["do"].endswith("_sweep"))
         opening = request["do"].startswith("open_")
@@ -71,6 +73,13 @@ class Desk:
             self._when_free(run.run.lock, lambda run=run: self._finish_run(run))  # type: ignore[misc]
         for sweep in sweeps:
             self._when_free(sweep.folder / ".lock", lambda sweep=sweep: self._finish_sweep(sweep))  # type: ignore[misc]
+
+    def _warm(self, uri: str) -> dict[str, Any]:
+        try:
+            self._stores.open(uri, patience_s=LIVE_PATIENCE_S)
+        except Exception as error:  # noqa: BLE001 - as in `_push`; the first run will meet it again
+            return {"run_id": None, "error": one_line(error)}
+        return {"run_id": None, "error": ""}
 
     def _syncer(self, path: Path, *, sweep: bool) -> Syncer:
         return SweepSyncer(path, self._stores) if sweep else RunSyncer(RunDir(path), self._stores)

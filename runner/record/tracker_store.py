@@ -5,11 +5,13 @@ Part of the tracker process: with its two neighbours `tracker_push` and `tracker
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -94,7 +96,8 @@ class Store:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._experiments: dict[str, str] = {}
-        self.client = self._open()
+        with _imports():
+            self.client = self._open()
 
     def _open(self) -> Any:
         from mlflow import MlflowClient
@@ -151,6 +154,17 @@ class Store:
             self.client.log_batch(run_id, params=[Param(*each) for each in pairs])
         for pairs in _parts(list((tags or {}).items()), 100):
             self.client.log_batch(run_id, tags=[RunTag(*each) for each in pairs])
+
+
+@contextmanager
+def _imports() -> Iterator[None]:
+    """MLflow's modules live to the end: the collector need not walk them now (0.2 s) nor at exit (0.5 s)."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _parts(values: Sequence[Any], size: int) -> list[Sequence[Any]]:

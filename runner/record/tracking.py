@@ -10,21 +10,21 @@ import itertools
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from runner.record.describe import experiment_name, git_commit
 from runner.record.masking import without_credentials
-from runner.record.rundir import RunDir, all_run_dirs, read_json, write_json
-from runner.record.summary import finish_run
+from runner.record.reconcile import owner_lives as owner_lives
+from runner.record.reconcile import reconcile as reconcile
+from runner.record.reconcile import untold as untold
+from runner.record.rundir import RunDir, read_json, write_json
 from stages.platform import own_group
 
 _HOME = Path(__file__).resolve().parents[2]
@@ -58,6 +58,11 @@ class Tracker:
         self._process: subprocess.Popen[str] | None = None
         self._errors: Any = None
         self._sweep_locks: dict[Path, FileLock] = {}
+
+    def warm(self) -> None:
+        """Start the process and let it load MLflow while the runner still plans. Does not wait; not needed."""
+        if self._uri is not None:
+            self._send("warm", self._uri)
 
     def open_run(self, run: RunDir, parent_run_id: str | None = None) -> None:
         """Begin to tell about a run whose `run.json` is written. Does not wait."""
@@ -159,7 +164,7 @@ class Tracker:
         tail = self._errors.read().strip().splitlines()[-1:] or ["no message"]
         return f"the tracking process ended (exit {self._process.returncode}: {tail[0][:200]}); {LATER}"
 
-    def _send(self, what: str, path: Path) -> int:
+    def _send(self, what: str, path: Path | str) -> int:
         number = next(self._numbers)
         process = self._started()
         assert process.stdin is not None
@@ -230,82 +235,3 @@ def _origin() -> dict[str, str]:
     if commit := git_commit(_HOME):
         origin["mlflow.source.git.commit"] = commit
     return origin
-
-
-def reconcile(outputs: Path, tracker: Tracker | None = None) -> list[Path]:
-    """Finish runs and sweeps whose owner was killed: they say running, but nobody holds their lock.
-
-    Cheap enough for every start. A tracker given tells MLflow of them, without anybody waiting.
-
-    Returns:
-        the folders that were finished.
-    """
-    found = [run.root for run in all_run_dirs(outputs) if _finish_if_killed(run)]
-    found += [folder for folder in sweep_dirs(outputs) if _end_if_killed(folder)]
-    if tracker is not None:
-        for folder in found:
-            tracker.tell(folder)
-    return found
-
-
-def untold(outputs: Path) -> list[Path]:
-    """Sweeps, then runs, that have ended and are to be tracked, but were not told whole."""
-    folders = [*sweep_dirs(outputs), *(run.root for run in all_run_dirs(outputs))]
-    return [folder for folder in folders if _is_untold(folder)]
-
-
-def _is_untold(folder: Path) -> bool:
-    state = read_json(folder / "tracking.json")
-    if not state or state.get("closed"):
-        return False
-    said = read_json(folder / "run.json") or read_json(folder / "sweep.json")
-    return said.get("status") != "running" and not owner_lives(said)
-
-
-def sweep_dirs(outputs: Path) -> Iterable[Path]:
-    """Every sweep under an outputs folder, oldest first."""
-    return sorted(path.parent for path in outputs.glob("sweeps/*/*/sweep.json"))
-
-
-def owner_lives(summary: Mapping[str, Any]) -> bool:
-    """True while the process that started a run lives: it writes before it takes the lock, and after."""
-    import psutil
-
-    if summary.get("host") != socket.gethostname() or not summary.get("pid"):
-        return False
-    try:
-        return bool(psutil.Process(int(summary["pid"])).create_time() <= float(summary["epoch"]) + 1)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _finish_if_killed(run: RunDir) -> bool:
-    if not _says_running(run.run_json):
-        return False
-    try:
-        with FileLock(run.lock, timeout=0):
-            summary = read_json(run.run_json)
-            if summary.get("status") != "running" or owner_lives(summary):
-                return False
-            finish_run(run, status="killed", reason="the process that ran it was killed")
-            return True
-    except Timeout:
-        return False
-
-
-def _end_if_killed(folder: Path) -> bool:
-    """A sweep without a lock file is only just starting."""
-    if not (folder / ".lock").exists() or not _says_running(folder / "sweep.json"):
-        return False
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            sweep = read_json(folder / "sweep.json")
-            write_json(folder / "sweep.json", {**sweep, "status": "killed"})
-            return True
-    except Timeout:
-        return False
-
-
-def _says_running(file: Path) -> bool:
-    """Looks before it parses: a finished run's file may be long."""
-    return b'"status": "running"' in file.read_bytes()
