@@ -76,7 +76,7 @@ def test_secret_keys(key: str) -> None:
     assert mask_words([f"{key}=abc", f"+{key}=abc"]) == [f"{key}=***", f"+{key}=***"]
 
 
-@pytest.mark.parametrize("key", ["max_tokens", "encoder.keyint", "monkey", "tokenizer", "secretary"])
+@pytest.mark.parametrize("key", ["max_tokens", "encoder.keyint", "tts.api_key_env", "monkey", "tokenizer", "secretary"])
 def test_other_keys(key: str) -> None:
     assert not is_secret(key)
 

@@ -18,9 +18,12 @@ _IN_TEXT = re.compile(
 
 
 def is_secret(key: str) -> bool:
-    """True for `tts.openai.api_key`, `HF_TOKEN`, `password`; not for `max_tokens`, `keyint`."""
+    """True for `tts.openai.api_key`, `HF_TOKEN`, `password`; not for `max_tokens`, `keyint`.
+
+    `api_key_env` only names the environment variable that holds the secret.
+    """
     words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower())
-    return not _SECRET_WORDS.isdisjoint(words)
+    return words[-1] != "env" and not _SECRET_WORDS.isdisjoint(words)
 
 
 def mask(values: Mapping[str, Any]) -> dict[str, Any]:
