@@ -9,7 +9,7 @@ from runner.record.jsonl import read_lines
 from runner.record.tally import Spread, StageTally, Tally, is_number
 
 _SUMMED = ("duration_s", "audio_s", "bytes", "frames", "characters")  # adding these up means something
-_LOWER_IS_BETTER = ("quality.wer", "quality.der", "quality.cer")
+_LOWER_IS_BETTER = ("quality.wer", "quality.der", "quality.cer", "quality.true_peak_db")
 _MEANT: tuple[str, ...] = ("resource.cpu_util", "resource.gpu_util", "resource.ram_util")
 _MEDIA_S = ("audio.duration_s", "speech.audio_s", "video.duration_s", "media.duration_s")
 
