@@ -18,6 +18,7 @@ from typing import Any
 
 from runner.execute.adapt import Thresholds, measured_shares, next_count
 from runner.execute.failures import fault_of
+from runner.execute.recorder import Recorder
 from runner.execute.schedule import Scheduler, Stopped
 from runner.execute.snapshot import snapshot
 from runner.plan.index import Index
@@ -46,7 +47,10 @@ class Job:
         self.index = Index(Path(self.plan.policy.cache_root))
         self.monitor = Monitor(os.getpid(), disks=[run.root])
         self.ticks = 0
-        self.scheduler = Scheduler(self.plan, read_items(run.items_jsonl), self.index, self.journal, self.dead, run.log)
+        self.cpu_load = 0.0
+        self.ram_load = 0.0
+        recorder = Recorder(self.journal, self.dead, run.root)
+        self.scheduler = Scheduler(self.plan, read_items(run.items_jsonl), self.index, recorder, run.log)
 
     async def run(self) -> str:
         """Run it; the status."""
@@ -119,10 +123,8 @@ class Job:
         now = self.journal.now()
         measured = self.monitor.sample(snapshot(self.scheduler, now))
         self.samples.write({"t": now, "epoch_ms": int((self.epoch + now) * 1000), "m": measured})
-        self.scheduler.cpu_load = measured.get("resource.cpu_util", 0.0)
+        self.cpu_load = measured.get("resource.cpu_util", 0.0)
         self.ram_load = measured.get("resource.ram_util", 0.0)
-
-    ram_load = 0.0
 
     def _adapt(self) -> None:
         lanes = self.scheduler.lanes
@@ -135,7 +137,7 @@ class Job:
         # One step at a time, where it helps most: the stage with the longest queue of those that may change.
         movable = [lane for lane in lanes.values() if lane.planned.slots.auto and (lane.ready or lane.running)]
         for lane in sorted(movable, key=lambda each: -len(each.ready)):
-            count, why = next_count(lane.target, lane.span, self.scheduler.cpu_load, self.ram_load, rule)
+            count, why = next_count(lane.target, lane.span, self.cpu_load, self.ram_load, rule)
             if count > lane.target and not (lane.ready and lane.running >= lane.target):
                 continue
             if count != lane.target:

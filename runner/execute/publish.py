@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from runner.plan.index import Outcome
 from stages.contract import Artifact
 from stages.platform import WINDOWS, link_or_copy
 
@@ -55,3 +58,18 @@ def publish(artifact: Artifact, target: Path) -> str:
     except OSError:
         pass
     return link_or_copy(artifact.path, target)
+
+
+def publish_all(names: Sequence[str], outcome: Outcome, output: Path, key: str) -> list[dict[str, Any]]:
+    """Publish an outcome's artifacts of these names; what was published, as the journal tells it.
+
+    The first gets the item's name; a further one of the same suffix gets its own name between.
+    """
+    made = []
+    for position, name in enumerate(names):
+        artifact = outcome.artifacts[name]
+        alike = position and artifact.path.suffix == outcome.artifacts[names[0]].path.suffix
+        target = result_path(output, key, artifact.path.suffix, name if alike else "")
+        how = publish(artifact, target)
+        made.append({"artifact": name, "path": str(target), "bytes": artifact.size, "how": how})
+    return made

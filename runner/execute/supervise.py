@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
@@ -85,7 +86,7 @@ class Supervisor:
             time.sleep(_POLL_S)
         if asked_at is not None:
             return Ending(KILLED, reason)
-        return _ending_of(code)
+        return _ending_of(code, self._run)
 
     def _why_stop(self) -> str:
         if self._interrupts:
@@ -104,14 +105,28 @@ class Supervisor:
             return
 
 
-def _ending_of(code: int) -> Ending:
-    """The journal tells, unless the process ended as no job of ours ends."""
+def _ending_of(code: int, run: RunDir) -> Ending:
+    """The journal tells, unless the process ended without its last word."""
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return Ending(KILLED, f"its process was ended by {name}; run the same command again to go on")
-    if code not in EXIT.values():
-        return Ending("failed", f"its process ended with status {code}; see job.log in the run's folder")
+    if code not in EXIT.values() or not _has_last_word(run):
+        said = _last_line(run.log)
+        return Ending("failed", f"its process ended with status {code} ({said}); see job.log in the run's folder")
     return Ending()
+
+
+def _has_last_word(run: RunDir) -> bool:
+    return '"event":"end"' in _last_line(run.journal)
+
+
+def _last_line(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    with file.open("rb") as lines:
+        lines.seek(max(0, file.stat().st_size - 4096))
+        found = lines.read().decode(errors="replace").strip().splitlines()
+    return found[-1] if found else ""
 
 
 @contextmanager
