@@ -31,6 +31,15 @@ _NAMES = {
     "size.bytes": "size, MB",
     "quality.vmaf_mean": "VMAF",
 }
+_LEAST_SPAN = {  # smaller differences are noise, and must not look large
+    "quality.vmaf_mean": 2.0,
+    "quality.pesq": 0.2,
+    "quality.stoi": 0.02,
+    "quality.ssim": 0.01,
+    "quality.psnr": 1.0,
+    "quality.wer": 0.02,
+    "quality.der": 0.02,
+}
 _LABELLED = 24
 Draw = Callable[[Any], None]
 
@@ -130,7 +139,7 @@ def _by_setting(axes: Axes, *, rows: Sequence[JobRow], metric: str) -> None:
         heights = [_mean([_value(r, metric) for r in members if r.settings.get(axis, "") == text]) for text in texts]
         _series(axes, heights, number, len(groups), f"{short(group)}={name}" if group else "", as_line=numeric)
     axes.set_xticks(range(len(texts)), [t or "as it is" for t in texts], rotation=0 if len(texts) < 7 else 45)
-    axes.set(title=title_of(metric), xlabel=axis, ylim=(0, None))
+    axes.set(title=title_of(metric), xlabel=axis, ylim=(0, 1.12 * max(_value(row, metric) for row in having) or 1))
     axes.grid(axis="y", alpha=0.3)
     if group:
         axes.legend(frameon=False, fontsize=9)
@@ -163,10 +172,17 @@ def _trade(axes: Axes, *, rows: Sequence[JobRow], speed: str, quality: str) -> N
     axes.scatter([x for x, _ in points], [y for _, y in points], c=colors, s=48, zorder=2)
     _label_points(axes, having, points, front)
     axes.set(title=f"{title_of(quality)} over speed", xlabel=title_of(speed), ylabel=title_of(quality))
-    axes.margins(x=0.3, y=0.16)
+    axes.margins(x=0.3)
+    axes.set_ylim(*_span([y for _, y in points], _LEAST_SPAN[quality])[::sign])
+    axes.ticklabel_format(useOffset=False, style="plain")
     axes.grid(alpha=0.3)
-    if sign < 0:
-        axes.invert_yaxis()
+
+
+def _span(values: Sequence[float], least: float) -> tuple[float, float]:
+    """Limits with room around the values, never tighter than `least`."""
+    middle, half = (min(values) + max(values)) / 2, (max(values) - min(values)) / 2
+    room = max(1.3 * half, least / 2)
+    return middle - room, middle + room
 
 
 def _label_points(
