@@ -152,6 +152,28 @@ def end_tree(pid: int) -> None:
             member.kill()
 
 
+RUN_MARK = "REELTUNE_RUN"
+
+
+def end_marked(mark: str) -> int:
+    """End every process that carries the mark of a run in its environment, whoever its parent is by now.
+
+    An FFmpeg whose worker was killed has no parent left to end it, and a session of its own.
+
+    Returns:
+        how many there were.
+    """
+    import psutil
+
+    ended = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(RUN_MARK) == mark and process.pid != os.getpid():
+                process.kill()
+                ended += 1
+    return ended
+
+
 def python_child(module: str) -> tuple[list[str], dict[str, str]]:
     """Command and environment of another Python process of this project, wherever it was started from.
 
@@ -247,10 +269,15 @@ def lower_priority(by: int = 5) -> str:
 
 
 def peak_rss_mb() -> float:
-    """Peak resident memory of this process so far, MB; 0.0 where the system does not tell."""
+    """Peak resident memory of this process so far, MB; 0.0 where the system does not tell.
+
+    Linux: the high-water mark of /proc. Its ru_maxrss begins with the size of the process that started this one.
+    """
+    if LINUX:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
     try:
         import resource
     except ImportError:
         return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024 if LINUX else peak / 1024 / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024

@@ -78,6 +78,22 @@ def test_killed_and_continued(long_list, who):
         assert not (before / ".scratch").exists()
 
 
+@pytest.mark.parametrize("who", ["child", "parent"])
+def test_programs_of_a_killed_run_do_not_live_on(tmp_path, who):
+    """A program in a session of its own, as FFmpeg is run: its worker is killed with the job, it must end too."""
+    lines(tmp_path / "l.txt", "a", "b")
+    process = start(tmp_path, *DRILLS, *QUIET, "pipeline=drill", "l.txt", *step("first", spawn_on="a"))
+    job = job_of(process)
+    until = time.monotonic() + 10
+    programs = []
+    while not programs and time.monotonic() < until:
+        programs = [c for c in job.children(recursive=True) if "time.sleep(600)" in " ".join(c.cmdline())]
+        time.sleep(0.02)
+    os.kill(job.pid if who == "child" else process.pid, signal.SIGKILL)
+    process.wait(30)
+    wait_for_end([programs[0].pid])
+
+
 def test_ctrl_c_ends_cleanly(long_list):
     process = start(long_list, *WORDS)
     job_of(process)

@@ -19,7 +19,7 @@ from filelock import FileLock
 from runner.execute.job import EXIT, KILLED
 from runner.record.progress import View
 from runner.record.rundir import RunDir
-from stages.platform import end_tree, own_group, python_child
+from stages.platform import RUN_MARK, end_marked, end_tree, own_group, python_child
 
 _GRACE_S = 10.0
 _POLL_S = 0.05
@@ -54,12 +54,15 @@ class Supervisor:
             finally:
                 end_tree(process.pid)
                 process.wait()
+                if process.returncode < 0 or self._interrupts:
+                    end_marked(str(self._run.root))
                 reader.join(5)
                 self._view.close()
         return ending
 
     def _start(self, log: BinaryIO) -> subprocess.Popen[bytes]:
         command, env = python_child("runner.execute.job")
+        env[RUN_MARK] = str(self._run.root)
         return subprocess.Popen(
             [*command, str(self._run.root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env, **own_group(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any, ClassVar
 
 from stages.contract import Failure, Needs, Result, Stage, StageError, Work
 from stages.contract import Step as LadderStep
+from stages.platform import own_group
 from stages.settings import setting
 
 
@@ -30,6 +33,7 @@ class StepSettings:
     crash_on: str = setting("", "text on which the process ends at once", affects_output=False)
     hang_on: str = setting("", "text on which it never returns", affects_output=False)
     network_on: str = setting("", "text on which the network fails", affects_output=False)
+    spawn_on: str = setting("", "text on which it starts a program and waits for it for ever", affects_output=False)
     disk_on: str = setting("", "text on which the disk is full", affects_output=False)
     memory_on: str = setting("", "text on which it takes memory without end", affects_output=False)
     times: int = setting(1_000_000, "how often it misbehaves before it works", low=0, affects_output=False)
@@ -126,6 +130,10 @@ def _hang(_text: str) -> None:
     time.sleep(3600)
 
 
+def _spawn(_text: str) -> None:
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"], check=False, **own_group())
+
+
 def _network(_text: str) -> None:
     raise StageError(Failure.NETWORK, "the service does not answer; try later")
 
@@ -147,5 +155,6 @@ _ACTS = {
     "hang_on": _hang,
     "network_on": _network,
     "disk_on": _disk,
+    "spawn_on": _spawn,
     "memory_on": _memory,
 }
