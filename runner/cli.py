@@ -6,8 +6,6 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 
-from stages.settings import Problem
-
 USAGE = """\
 reeltune [run|plan|doctor|ui|replay|sync|cache] [FILE …] key=value … [-m]
 
@@ -26,8 +24,6 @@ workers.<stage>, output, outputs_dir and all that `reeltune pipeline=… --cfg j
 Tab completion: eval "$(reeltune -sc install=bash)"
 Exit codes: 0 all, 3 some items failed, 1 none, 2 refused, 130 interrupted.
 """
-
-REFUSED = 2
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -93,13 +89,6 @@ def _tool(command: str, words: list[str]) -> int:
     from rich.console import Console
 
     return int(getattr(import_module(f"runner.commands.{command}"), command)(words, Console(highlight=False)))
-
-
-def refuse(problems: Sequence[Problem]) -> int:
-    """Say every problem on stderr, one a line; the exit code."""
-    for problem in problems:
-        sys.stderr.write(f"{problem.sentence()}\n")
-    return REFUSED
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -130,7 +131,9 @@ def _bitrate_problems(key: str, value: Any, rule: Rule) -> Iterator[Problem]:
 
 def _number_problems(key: str, value: float, rule: Rule) -> Iterator[Problem]:
     unit = f" {rule.unit}" if rule.unit else ""
-    if rule.low is not None and value < rule.low:
+    if not math.isfinite(value):
+        yield Problem(key, f"{value} is no finite number", "give it a number")
+    elif rule.low is not None and value < rule.low:
         yield Problem(key, f"{value}{unit} is below {_plain(rule.low)}{unit}", f"use {_span(rule)}{unit}")
     elif rule.high is not None and value > rule.high:
         yield Problem(key, f"{value}{unit} is above {_plain(rule.high)}{unit}", f"use {_span(rule)}{unit}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.config.arguments import Arguments
@@ -13,6 +14,7 @@ from runner.record.rundir import RunDir
 from runner.record.tracking import Tracker, default_uri, reconcile
 from stages.settings import Problem
 
+REFUSED = 2
 _SHOWN = 5
 
 
@@ -50,11 +52,11 @@ def run(arguments: Arguments) -> int:
     return int(finished.summary["exit_code"])
 
 
-def refuse(problems: list[Problem]) -> int:
-    """Say every problem; the exit code."""
-    from runner.cli import refuse as say
-
-    return say(problems)
+def refuse(problems: Sequence[Problem]) -> int:
+    """Say every problem on stderr, one a line; the exit code."""
+    for problem in problems:
+        sys.stderr.write(f"{problem.sentence()}\n")
+    return REFUSED
 
 
 def tell(finished: Finished) -> None:

@@ -78,6 +78,6 @@ def _fit_number(value: Any, kind: type) -> tuple[Any, str]:
     wanted = "a whole number" if kind is int else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value, wanted
-    if kind is int and value != int(value):
+    if kind is int and not float(value).is_integer():
         return value, wanted
     return kind(value), ""
