@@ -123,21 +123,7 @@ def test_one_sample_is_cheap_beside_twenty_processes() -> None:
     assert min(spent) < 0.010
 
 
-def test_limits_of_a_container(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
+def test_cpu_time_of_a_container(tmp_path: Path) -> None:
     (tmp_path / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 1\n")
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("600\n")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100\n")
-    assert cgroup.cpu_quota(tmp_path) == 1.5
     assert cgroup.cpu_seconds(tmp_path) == 2.5
-    assert cgroup.memory_share(10_000, tmp_path) == 50.0
-    assert cgroup.memory_share(900, tmp_path) is None
-
-
-def test_no_limits(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert cgroup.cpu_quota(tmp_path) is None
-    assert cgroup.memory_share(10_000, tmp_path) is None
-    assert cgroup.cpu_quota(tmp_path / "nothing here") is None
+    assert cgroup.cpu_seconds(tmp_path / "nothing here") is None

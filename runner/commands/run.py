@@ -35,21 +35,27 @@ def tracking_uri(composition: Composition) -> str | None:
 
 def run(arguments: Arguments) -> int:
     """Run once; the exit code."""
-    composition = compose_words(arguments)
-    job = Job(composition, arguments.files, arguments.overrides)
+    tracker = early_tracker(arguments)
     try:
+        composition = compose_words(arguments)
+        job = Job(composition, arguments.files, arguments.overrides)
         prepared = prepare(job)
-    except RefusedError as refused:
-        return refuse(refused.problems)
-    tracker = Tracker(tracking_uri(composition))
-    try:
-        outputs = Path(prepared.checked.root.outputs_dir).absolute()
-        reconcile(outputs, tracker)
+        tracker.aim(tracking_uri(composition))
+        reconcile(Path(prepared.checked.root.outputs_dir).absolute(), tracker)
         finished = launch(job, prepared, tracker)
+    except RefusedError as refused:
+        tracker.close(0.0)
+        return refuse(refused.problems)
     finally:
         tracker.close()
     tell(finished)
     return int(finished.summary["exit_code"])
+
+
+def early_tracker(arguments: Arguments) -> Tracker:
+    """A tracker that loads MLflow while we read the config, unless the command line says that it may not be needed."""
+    tracker = Tracker(None)
+    return tracker if any(word.startswith("tracking.") for word in arguments.overrides) else tracker.preload()
 
 
 def refuse(problems: Sequence[Problem]) -> int:

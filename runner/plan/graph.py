@@ -7,6 +7,7 @@ fan-out stage `scenes` found. Inputs of a node may come from its own domain or f
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ from stages.settings import Problem, nearest
 
 INPUT = "input"
 Domain = tuple[str, ...]
+_SAMPLE = re.compile(r"^(all|auto|[0-9]+)$")
 _WORDS = {"type", "from", "gather", "publish", "sample", "share", "optional", "settings"}
 
 
@@ -98,19 +100,23 @@ def _parse(name: str, raw: Any, prefix: str, problems: list[Problem]) -> Node | 
     if not isinstance(raw, Mapping) or "type" not in raw:
         problems.append(Problem(key, "has no type", f"use one of {', '.join(known_types())}"))
         return None
-    for word in raw.keys() - _WORDS:
-        near = nearest(str(word), sorted(_WORDS))
+    for word in sorted(map(str, raw.keys() - _WORDS)):
+        near = nearest(word, sorted(_WORDS))
         problems.append(Problem(f"{key}.{word}", f"is no word of a stage{near}", f"use {', '.join(sorted(_WORDS))}"))
+    wrong = list(_bad_words(name, key, raw))
+    problems.extend(wrong)
     try:
         stage = stage_class(str(raw["type"]))
     except UnknownTypeError as error:
         problems.append(Problem(f"{key}.type", str(error), f"use one of {', '.join(known_types())}"))
         return None
+    if wrong:
+        return None
     node = Node(
         name=name,
         type_name=str(raw["type"]),
         stage=stage,
-        sources=_names(raw.get("from", INPUT)),
+        sources=_names(raw.get("from") or INPUT),
         settings=dict(raw.get("settings") or {}),
         gather=bool(raw.get("gather", False)),
         publish=_names(raw.get("publish") or ()),
@@ -127,6 +133,19 @@ def _parse(name: str, raw: Any, prefix: str, problems: list[Problem]) -> Node | 
     return node
 
 
+def _bad_words(name: str, key: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Words of a stage whose values cannot be."""
+    sample, share, settings = raw.get("sample", "all"), raw.get("share") or 0.0, raw.get("settings") or {}
+    if name == INPUT:
+        yield Problem(key, f"a stage cannot be called {INPUT}: that is what comes in", "give it another name")
+    if not _SAMPLE.match(str(sample)):
+        yield Problem(f"{key}.sample", f"{str(sample)!r} is no number of items", "use a number, all or auto")
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
+        yield Problem(f"{key}.share", f"{share!r} is no share of the CPU", "use 0 to 1")
+    if not isinstance(settings, Mapping):
+        yield Problem(f"{key}.settings", f"{settings!r} is no list of settings", "write `name: value`, one a line")
+
+
 def _gather_mismatch(key: str, node: Node) -> Problem:
     if node.gather:
         return Problem(f"{key}.gather", f"{node.type_name} works on one item, not on many", "take `gather: true` away")
@@ -134,7 +153,7 @@ def _gather_mismatch(key: str, node: Node) -> Problem:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
+    return tuple(dict.fromkeys(map(str, value))) if isinstance(value, list | tuple) else (str(value),)
 
 
 def _sort(nodes: dict[str, Node], prefix: str, problems: list[Problem]) -> list[Node]:

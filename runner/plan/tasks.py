@@ -45,6 +45,7 @@ class RootState:
         self._children: dict[tuple[str, Path], list[Path]] = {}
         self._instances: dict[Domain, list[Path]] = {}
         self._waiting: dict[tuple[str, Path], int] = {}
+        self._dead: set[tuple[str, Path]] = set()
         self._open = 0
 
     @property
@@ -74,19 +75,29 @@ class RootState:
         return found
 
     def fail(self, task: Task) -> list[Task]:
-        """Give a task up; the tasks that can never run because of it."""
+        """Give a task up; the tasks that can never run because of it (those not found yet are never made)."""
         self.failed.append(task)
         self._open -= 1
         blocked = [
             Task(self.number, name, path)
-            for name in self._graph.downstream(task.node)
+            for name, region in self._cut_off(task)
             for path in self._instances.get(self._graph.nodes[name].domain, ())
-            if _related(path, task.path) and (name, path) in self._waiting
+            if path[: len(region)] == region and self._waiting.pop((name, path), None) is not None
         ]
-        for other in blocked:
-            del self._waiting[(other.node, other.path)]
         self._open -= len(blocked)
         return blocked
+
+    def _cut_off(self, task: Task) -> Iterator[tuple[str, Path]]:
+        """Nodes that hang on a failed task, each with the paths it concerns: all that begin with `region`."""
+        edge = [(task.node, task.path)]
+        while edge:
+            name, region = edge.pop()
+            for consumer in self._graph.consumers(name):
+                cut = (consumer.name, region[: 1 + len(consumer.domain)])
+                if cut not in self._dead:
+                    self._dead.add(cut)
+                    edge.append(cut)
+                    yield cut
 
     def inputs(self, task: Task) -> tuple[Item, list[Item]]:
         """What a ready task works on: its item and, when it gathers, the parts; narrowed to what it declared."""
@@ -100,12 +111,15 @@ class RootState:
 
     def _create(self, domain: Domain, path: Path) -> Iterator[Task]:
         self._instances.setdefault(domain, []).append(path)
-        nodes = [node for node in self._graph.of_domain(domain) if node.name not in self._excluded]
+        nodes = [node for node in self._graph.of_domain(domain) if self._lives(node.name, path)]
         self._open += len(nodes)
         for node in nodes:
             self._waiting[(node.name, path)] = sum(self._missing(node, source, path) for source in node.sources)
         for node in nodes:
             yield from self._check(node.name, path)
+
+    def _lives(self, name: str, path: Path) -> bool:
+        return name not in self._excluded and not any((name, path[:n]) in self._dead for n in range(1, len(path) + 1))
 
     def _check(self, name: str, path: Path) -> Iterator[Task]:
         if self._waiting.get((name, path)) == 0:
@@ -193,8 +207,3 @@ class RootState:
 
 def _with(item: Item, data: Mapping[str, object], artifacts: Mapping[str, object], key: str) -> Item:
     return Item(key, {**item.data, **data}, {**item.artifacts, **artifacts})  # type: ignore[dict-item]
-
-
-def _related(one: Path, other: Path) -> bool:
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]

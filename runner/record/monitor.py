@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.record import cgroup
+from runner.hardware.cgroup import cpu_quota, memory_free_mb, memory_limit_mb
+from runner.record.cgroup import cpu_seconds
 from runner.record.gpu import GpuMeter
 from runner.record.proctree import process_tree
 from stages.platform import usable_cpus
@@ -31,7 +32,8 @@ class Monitor:
         self._devices = {name for name in map(_device_name, disks) if name}
         self._gpu = GpuMeter()
         self._cpus = usable_cpus()
-        self._quota = cgroup.cpu_quota()
+        self._quota = cpu_quota()
+        self._memory_limit = memory_limit_mb()
         self._then = time.monotonic()
         self._cpu = self._cpu_seconds()
         self._disk = self._disk_bytes()
@@ -59,7 +61,7 @@ class Monitor:
 
         Under a CPU quota the cgroup's own time counts, else that of the CPUs we may run on.
         """
-        used = cgroup.cpu_seconds() if self._quota else None
+        used = cpu_seconds() if self._quota else None
         if used is not None and self._quota:
             return used, min(self._quota, len(self._cpus))
         times = self._psutil.cpu_times(percpu=True)
@@ -82,8 +84,9 @@ class Monitor:
 
     def _ram_util(self) -> float:
         memory = self._psutil.virtual_memory()
-        limited = cgroup.memory_share(memory.total)
-        return float(memory.percent) if limited is None else limited
+        if self._memory_limit is None or self._memory_limit >= memory.total // _MB:
+            return float(memory.percent)
+        return 100.0 * (1.0 - (memory_free_mb() or 0) / self._memory_limit)
 
     def _disk_bytes(self) -> tuple[int, int] | None:
         """Bytes read and written so far; None where the system does not tell."""

@@ -41,7 +41,10 @@ class Desk:
         self._open: dict[str, Syncer] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do one request: `warm` (`path` is a store's URI), `open_run`, `finish_run`, `open_sweep`, `close_sweep`."""
+        """Do one request: `open_run`, `finish_run`, `open_sweep`, `close_sweep`, or `warm`.
+
+        The `path` of `warm` is a store's URI, or empty to load MLflow alone.
+        """
         if request["do"] == "warm":
             return {"id": request["id"], **self._warm(request["path"])}
         path = request["path"]
@@ -76,7 +79,10 @@ class Desk:
 
     def _warm(self, uri: str) -> dict[str, Any]:
         try:
-            self._stores.open(uri, patience_s=LIVE_PATIENCE_S)
+            if uri:
+                self._stores.open(uri, patience_s=LIVE_PATIENCE_S)
+            else:
+                import mlflow.tracking  # noqa: F401 - only to have it loaded
         except Exception as error:  # noqa: BLE001 - as in `_push`; the first run will meet it again
             return {"run_id": None, "error": one_line(error)}
         return {"run_id": None, "error": ""}
@@ -158,7 +164,7 @@ def serve(desk: Desk, requests: queue.Queue[str | None]) -> None:
 
 def main() -> None:
     """Serve stdin until it ends, then close what was left open."""
-    lower_priority(15)
+    lower_priority(5)  # as the workers: telling MLflow goes on beside the work, not after it
     quiet_environment()
     requests: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()

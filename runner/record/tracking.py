@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -25,7 +24,7 @@ from runner.record.reconcile import owner_lives as owner_lives
 from runner.record.reconcile import reconcile as reconcile
 from runner.record.reconcile import untold as untold
 from runner.record.rundir import RunDir, read_json, write_json
-from stages.platform import own_group
+from stages.platform import own_group, python_child
 
 _HOME = Path(__file__).resolve().parents[2]
 _AWAY_LIMIT_S = 6.0
@@ -59,8 +58,21 @@ class Tracker:
         self._errors: Any = None
         self._sweep_locks: dict[Path, FileLock] = {}
 
+    def preload(self) -> Tracker:
+        """Start the process and let it load MLflow while the config is still read. Does not wait; not needed."""
+        self._send("warm", "")
+        return self
+
+    def aim(self, uri: str | None) -> None:
+        """Name the store, once it is known, and let the process open it. Does not wait."""
+        if uri:
+            self._uri, self._login = without_credentials(uri)
+        if self._uri is None or self._login:  # not needed, or it has to start with the login
+            self.close(0.0)
+        self.warm()
+
     def warm(self) -> None:
-        """Start the process and let it load MLflow while the runner still plans. Does not wait; not needed."""
+        """Let the process open the store before it is needed. Does not wait."""
         if self._uri is not None:
             self._send("warm", self._uri)
 
@@ -188,15 +200,16 @@ class Tracker:
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
+            command, environment = python_child("runner.record.tracker")
             self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "runner.record.tracker"],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 text=True,
                 encoding="utf-8",
-                env=_environment() | self._login,
+                env=environment | self._login,
                 **own_group(),
             )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
@@ -216,12 +229,6 @@ class Tracker:
 
 def _closing(folder: Path) -> str:
     return "close_sweep" if (folder / "sweep.json").exists() else "finish_run"
-
-
-def _environment() -> dict[str, str]:
-    """Ours, and the way to this very package, wherever the command was started."""
-    paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
 
 
 def _origin() -> dict[str, str]:
