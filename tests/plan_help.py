@@ -14,7 +14,7 @@ def wiring(**stages):
         kind, _, sources = said.partition(" from ")
         names = sources.split(",") if sources else ["input"]
         made[name] = {"type": KINDS[kind.rstrip("?")], "from": names, "optional": kind.endswith("?")}
-        if kind == "collect":
+        if kind.startswith("collect"):
             made[name]["gather"] = True
     return made
 
