@@ -1,5 +1,7 @@
 """Wiring: domains and depths, and every way to wire a pipeline wrongly, told with key, reason and mend."""
 
+from typing import ClassVar
+
 import pytest
 from plan_help import graph_of, wiring
 
@@ -15,7 +17,7 @@ class Footage(Source[MakeSettings]):
     """A source of files of another kind than speech."""
 
     config_class = MakeSettings
-    provides = {"speech": "video/mp4"}
+    provides: ClassVar = {"speech": "video/mp4"}
     writes = ("text",)
 
     def read(self, path):

@@ -351,7 +351,7 @@ def test_any_pipeline_ends_in_any_order_and_runs_exactly_what_it_can(story):
         task = ready.pop(story.order[turn % len(story.order)] % len(ready))
         name = f"{task.node}@{task.key}"
         ran.append((task.node, task.path))
-        item, parts = root.inputs(task)  # what a ready task needs is there
+        item, _parts = root.inputs(task)  # what a ready task needs is there
         assert item.key == task.key
         if breaks(story, name):
             blocked += root.fail(task)

@@ -89,13 +89,16 @@ class Index:
     """Finished work by key. `get` answers only for work whose files are all there, whole in size."""
 
     def __init__(self, root: Path) -> None:
+        from filelock import FileLock
+
         root.mkdir(parents=True, exist_ok=True)
         self.store = Store(root)
         self._db = sqlite3.connect(root / "index.db", timeout=60, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode=wal")
+        with FileLock(root / "index.lock"):  # SQLite does not wait when two processes turn a new file to WAL at once
+            self._db.execute("pragma journal_mode=wal")
+            self._db.executescript(_SCHEMA)
         # normal: a crash of ours loses nothing; a power cut may lose the last seconds, which are then done again
         self._db.execute("pragma synchronous=normal")
-        self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
