@@ -10,6 +10,8 @@ from pathlib import Path
 COMMANDS = ("run", "plan", "doctor", "ui", "replay", "sync", "cache")
 PATH_KEYS = ("input", "output", "outputs_dir", "temp_dir", "cache.dir")
 _OVERRIDE = re.compile(r"^(?:~|\+{1,2})?([A-Za-z_][\w/@.:-]*)=", re.DOTALL)
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
+_CLOSED_BY = {"'": "'", '"': '"', "[": "]"}
 _QUOTES = re.compile(r"(\\*)('|$)")
 _FLAGS_WITH_VALUE = ("--cfg", "-c", "--config-dir", "-cd", "--package", "-p", "--info", "-i")
 
@@ -62,8 +64,9 @@ def sort_words(words: Sequence[str], roots: Collection[str]) -> Arguments:
 
 
 def _take_flag(arguments: Arguments, word: str, rest: list[str]) -> None:
-    if word in ("--config-dir", "-cd") and rest:
-        arguments.config_dir = rest.pop(0)
+    flag, _, value = word.partition("=")
+    if flag in ("--config-dir", "-cd") and (value or rest):
+        arguments.config_dir = value or rest.pop(0)
         return
     arguments.flags.append(word)
     if word in _FLAGS_WITH_VALUE and rest:
@@ -87,12 +90,13 @@ def _exists(word: str) -> bool:
 
 def quoted(text: str) -> str:
     """A text as Hydra's grammar wants it, whatever it holds, and safe from interpolation."""
-    text = text.replace("${", "\\${")
+    text = _INTERPOLATION.sub(lambda m: m[1] * 2 + "\\${", text)
     return "'" + _QUOTES.sub(lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text) + "'"
 
 
 def quote_path(word: str) -> str:
     """`input=my film (1).mp4` → with the value quoted, for keys whose values are paths. Lists and quotes stay."""
     key, _, value = word.partition("=")
-    plain = value and not (value[0] in "'\"[" and value[-1] in "'\"]" and not _exists(value))
+    closed = len(value) > 1 and _CLOSED_BY.get(value[0]) == value[-1]
+    plain = value and not (closed and not _exists(value))
     return f"{key}={quoted(value)}" if key.lstrip("+") in PATH_KEYS and plain else word
