@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,11 +109,12 @@ def _try(overrides: Sequence[str]) -> tuple[DictConfig | None, Exception | None]
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     try:
         with initialize_config_dir(str(CONF), version_base=VERSION_BASE):
             return hydra_compose("config", overrides=list(overrides)), None
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         return None, error
 
 
@@ -178,28 +180,45 @@ def _flat_keys(config: Any, prefix: str = "") -> dict[str, None]:
     return found
 
 
-_TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+_INSIDE = re.compile(r"In '(.+?)': \w+ raised while composing config:\s*(.+)")
+_SAID = (  # Hydra's or OmegaConf's words, our reason, our mend
+    ("could not be converted to Integer", "{value!r} is not a whole number", "give it a whole number"),
+    ("could not be converted to Float", "{value!r} is not a number", "give it a number"),
+    ("is not a valid bool", "{value!r} is not true or false", "give it true or false"),
+    ("is not Optional", "cannot be null", "give it a value"),
+    ("Cannot assign", "is a group of settings, not {value!r}", "set what is in it: {key}.<name>={value}"),
+    ("Ambiguous value", "{value!r} is more than one value", "add -m to sweep over them, or quote the value"),
+)
 
 
 def _say(
     error: Exception | None, key: str, word: str, known: Mapping[str, None], variable: str | None = None
 ) -> Problem:
     """Hydra's words as ours."""
+    if problem := _file_problem(error):
+        return problem
     cause = error.__cause__ or error if error else None
     text = str(cause).splitlines()[0] if cause and str(cause) else str(error)
     value = word.partition("=")[2]
-    if variable:
-        key = f"{key} (from {variable})"
-    for name, wanted in _TYPES.items():
-        if f"could not be converted to {name}" in text:
-            return Problem(key, f"{value!r} is not {wanted}", f"give it {wanted}")
+    where = f"{key} (from {variable})" if variable else key
+    for words, reason, mend in _SAID:
+        if words in text or words in str(error):
+            return Problem(where, reason.format(value=value), mend.format(key=key, value=value))
     if "is not in struct" in text or " not in '" in text:
-        return Problem(key, f"is no key{nearest(key, list(known))}", "`reeltune --cfg job` shows every key")
-    if "Ambiguous value" in str(error):
-        return Problem(key, f"{value!r} is more than one value", "add -m to sweep over them, or quote the value")
+        return Problem(where, f"is no key{nearest(key, list(known))}", "`reeltune --cfg job` shows every key")
     if type(error).__name__ == "OverrideParseException":
-        return Problem(key, f"{value!r} cannot be read", "put the value in quotes: key='\"…\"'")
-    return Problem(key, " ".join(text.split()), "correct it and try again")
+        return Problem(where, f"{value!r} cannot be read", "put the value in quotes: key='\"…\"'")
+    return Problem(where, " ".join(text.split()), "correct it and try again")
+
+
+def _file_problem(error: Exception | None) -> Problem | None:
+    """What is wrong inside a YAML file, by the file's name."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        reason = f"is no YAML at line {mark.line + 1}: {getattr(error, 'problem', '')}"
+        return Problem(mark.name, reason, "correct the file")
+    inside = _INSIDE.match(str(error))
+    return Problem(f"{inside[1]}.yaml", inside[2], "correct the file") if inside else None
 
 
 def known_roots() -> set[str]:

@@ -28,10 +28,11 @@ def typed_settings(config_class: type[T], values: Mapping[str, Any]) -> T:
 def read_settings(config_class: type[T], values: Mapping[str, Any], key: str) -> tuple[T | None, list[Problem]]:
     """Build settings and list everything wrong with them; None when a type does not fit."""
     assert dataclasses.is_dataclass(config_class)
+    prefix = f"{key}." if key else ""
     fields = {f.name: f for f in dataclasses.fields(config_class)}
     hints = typing.get_type_hints(config_class)
     problems = [
-        Problem(f"{key}.{name}", f"is no setting here{nearest(name, list(fields))}", f"use {', '.join(fields)}")
+        Problem(f"{prefix}{name}", f"is no setting here{nearest(name, list(fields))}", f"use {', '.join(fields)}")
         for name in values
         if name not in fields
     ]
@@ -39,7 +40,7 @@ def read_settings(config_class: type[T], values: Mapping[str, Any], key: str) ->
     for name in fields.keys() & values.keys():
         fitted, wanted = _fit(values[name], hints[name])
         if wanted:
-            problems.append(Problem(f"{key}.{name}", f"{values[name]!r} is not {wanted}", f"give it {wanted}"))
+            problems.append(Problem(f"{prefix}{name}", f"{values[name]!r} is not {wanted}", f"give it {wanted}"))
         else:
             taken[name] = fitted
     if problems:

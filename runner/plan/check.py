@@ -12,6 +12,7 @@ from runner.config.schema import PipelineConfig, Root
 from runner.config.typed import read_settings
 from runner.hardware.config import hardware_problems
 from runner.plan.graph import Graph, Node, build_graph
+from stages.contract import Source
 from stages.media.encoders.check import encoder_problems
 from stages.platform import can_write
 from stages.registry import UnknownTypeError, source_class
@@ -48,14 +49,17 @@ def check(config: DictConfig, user_keys: set[str]) -> Checked:
     except UnknownTypeError as error:
         problems.append(Problem("pipeline.source.type", str(error), "name a source, such as text.lines"))
         return checked
+    problems.extend(_source_problems(root, source))
     checked.graph, wiring = build_graph(root.pipeline.stages, source)
-    problems.extend(wiring)
+    told = {problem.key for problem in problems}  # a bad value shows at its group and at the stage that takes it
+    found = [dataclasses.replace(problem, key=_origin(problem.key, origins)) for problem in wiring]
     for node in checked.graph.nodes.values():
-        problems.extend(_stage_problems(node, origins, checked))
+        found.extend(_stage_problems(node, origins, checked))
         checked.user_set[node.name] = _chosen(node, origins, user_keys)
+    problems.extend(problem for problem in found if problem.key not in told)
     problems.extend(_worker_problems(root, [str(name) for name in root.pipeline.stages]))
     problems.extend(_folder_problems(root))
-    checked.problems = _once(problems)
+    checked.problems = list(dict.fromkeys(problems))
     return checked
 
 
@@ -101,14 +105,14 @@ def origins_of(stages: Mapping[str, Any]) -> dict[str, str]:
     """Full key of a stage's setting → the key it is taken from (`${profile.audio.bitrate}`)."""
     origins: dict[str, str] = {}
     for name, raw in stages.items():
-        settings = raw.get("settings") if isinstance(raw, Mapping) else None
-        key = f"pipeline.stages.{name}.settings"
-        if isinstance(settings, str):
-            origins[key] = settings.strip("${}")
-        elif isinstance(settings, Mapping):
-            for field_name, value in settings.items():
-                if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
-                    origins[f"{key}.{field_name}"] = value[2:-1]
+        words = raw if isinstance(raw, Mapping) else {}
+        settings = words.get("settings")
+        said = {f".{word}": value for word, value in words.items()}
+        if isinstance(settings, Mapping):
+            said |= {f".settings.{word}": value for word, value in settings.items()}
+        for word, value in said.items():
+            if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
+                origins[f"pipeline.stages.{name}{word}"] = value[2:-1]
     return origins
 
 
@@ -133,15 +137,33 @@ def _group_problems(root: Root, used: set[str]) -> Iterator[Problem]:
     yield from hardware_problems(root.hardware)
     if "encoder" in used:
         yield from encoder_problems(root.encoder)
-    if root.adapt.cpu_low > root.adapt.cpu_high:
-        yield Problem("adapt.cpu_low", "is above adapt.cpu_high", "keep a gap between them")
+    for meter in ("cpu", "ram"):
+        if getattr(root.adapt, f"{meter}_low") > getattr(root.adapt, f"{meter}_high"):
+            yield Problem(f"adapt.{meter}_low", f"is above adapt.{meter}_high", "keep a gap between them")
+    yield from _rate_problems(root)
     sample = root.quality.sample
     if sample not in ("auto", "all") and not sample.isdigit():
         yield Problem("quality.sample", f"{sample!r} is no number of items", "use a number, all or auto")
 
 
+def _rate_problems(root: Root) -> Iterator[Problem]:
+    for name, rate in root.rates.items():
+        pair = list(rate) if isinstance(rate, list | tuple) else []
+        numbers = [n for n in pair if isinstance(n, int | float) and not isinstance(n, bool)]
+        if len(pair) != 2 or numbers != pair or numbers[0] < 1 or numbers[0] != int(numbers[0]) or numbers[1] <= 0:
+            yield Problem(f"rates.{name}", f"{rate!r} is no rate", "write [grants, seconds], such as [6, 60]")
+
+
+def _source_problems(root: Root, source: type[Source[Any]]) -> list[Problem]:
+    settings = root.pipeline.source.get("settings") or {}
+    if not isinstance(settings, Mapping):
+        mend = "write `name: value`, one a line"
+        return [Problem("pipeline.source.settings", f"{settings!r} is no list of settings", mend)]
+    return read_settings(source.config_class, settings, "pipeline.source.settings")[1]
+
+
 def _stage_problems(node: Node, origins: Mapping[str, str], checked: Checked) -> Iterator[Problem]:
-    key = f"pipeline.stages.{node.name}.settings"
+    key = _origin(f"pipeline.stages.{node.name}.settings", origins)
     config, problems = read_settings(node.stage.config_class, node.settings, key)
     checked.settings[node.name] = config
     if config is not None and not problems:
@@ -181,11 +203,3 @@ def _folder_problems(root: Root) -> Iterator[Problem]:
             reason = can_write(Path(folder))
             if reason:
                 yield Problem(key, f"cannot write to {folder}: {reason}", "name a folder that you may write to")
-
-
-def _once(problems: list[Problem]) -> list[Problem]:
-    """Without repeats: a bad value shows at its group and at the stage that takes it."""
-    seen: dict[str, Problem] = {}
-    for problem in problems:
-        seen.setdefault(problem.key, problem)
-    return list(seen.values())

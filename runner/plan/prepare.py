@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.schema import Root
+from runner.config.typed import typed_settings
 from runner.hardware.budget import Budget
 from runner.plan.capacity import Capacity, never_fits
 from runner.plan.check import Checked
@@ -135,7 +136,7 @@ def _policy(root: Root, run: RunDir) -> Policy:
 def freeze_items(plan: Plan, checked: Checked, files: Sequence[Path], run: RunDir, index: Index) -> Plan:
     """Read every item once, write `items.jsonl`; the plan with their number."""
     source = source_class(plan.source)
-    settings = source.config_class(**checked.root.pipeline.source.get("settings") or {})
+    settings = typed_settings(source.config_class, checked.root.pipeline.source.get("settings") or {})
     count = 0
     with run.items_jsonl.open("w", encoding="utf-8") as out:
         for found in planned_items(files, source(settings), index):
