@@ -1,7 +1,9 @@
 """Small pipelines of drill stages, and hand-made artifacts, for tests of planning and executing."""
 
+from contextlib import contextmanager
+
 from runner.plan.graph import build_graph
-from runner.plan.index import Found, Outcome
+from runner.plan.index import Found, Index, Outcome
 from stages.drill.make import Make
 
 KINDS = {"step": "drill.step", "split": "drill.split", "collect": "drill.collect", "mark": "drill.mark"}
@@ -29,3 +31,13 @@ def graph_of(**stages):
 def children(*names, **data):
     """What a fan-out leaves behind."""
     return Outcome(children=[Found(name, {"text": name, **data}, {}) for name in names])
+
+
+@contextmanager
+def index_in(folder):
+    """An index that is closed again."""
+    index = Index(folder)
+    try:
+        yield index
+    finally:
+        index.close()

@@ -19,29 +19,59 @@ _LIST_SUFFIXES = (".txt", ".lst", ".list")
 
 def named_files(words: Sequence[str], source: type[Source[Any]]) -> tuple[list[Path], list[Problem]]:
     """Files behind the words: files, folders (searched for the source's suffixes), globs, list files."""
-    files: list[Path] = []
-    problems: list[Problem] = []
-    for word in words:
-        found = list(_files_of(word, source))
-        if not found:
-            problems.append(_nothing(word, source))
-        files.extend(found)
+    found = [found for word in words for found in _files_or_problem(word, source)]
+    files = [entry for entry in found if isinstance(entry, Path)]
+    problems = [entry for entry in found if isinstance(entry, Problem)]
     return files, problems
 
 
-def _files_of(word: str, source: type[Source[Any]]) -> Iterator[Path]:
+def _files_or_problem(word: str, source: type[Source[Any]], inside: tuple[Path, ...] = ()) -> list[Path | Problem]:
+    found = list(_files_of(word, source, inside)) or [_nothing(word, source)]
+    return [_unnamable(entry) if isinstance(entry, Path) and not _is_text(str(entry)) else entry for entry in found]
+
+
+def _files_of(word: str, source: type[Source[Any]], inside: tuple[Path, ...]) -> Iterator[Path | Problem]:
     path = Path(word)
     if _is(path, "is_dir"):
-        yield from sorted(f for f in path.rglob("*") if f.is_file() and _suits(f, source))
+        yield from sorted(f for f in path.rglob("*") if f.is_file() and _suits(f.relative_to(path), source))
     elif _is(path, "is_file"):
-        if not source.lists and source.suffixes and path.suffix.lower() in _LIST_SUFFIXES and not _suits(path, source):
-            lines = path.read_text(encoding="utf-8").splitlines()
-            for line in filter(None, map(str.strip, lines)):
-                yield from _files_of(str(path.parent / line), source)
+        if _is_list(path, source):
+            yield from _listed(path, source, inside)
         else:
             yield path
     elif _GLOB & set(word):
         yield from sorted(Path(f) for f in glob.glob(word, recursive=True) if Path(f).is_file())  # noqa: PTH207
+
+
+def _is_list(path: Path, source: type[Source[Any]]) -> bool:
+    """A text file of names, for a source that reads no text files itself."""
+    suffix = path.suffix.lower()
+    return bool(not source.lists and source.suffixes and suffix in _LIST_SUFFIXES and suffix not in source.suffixes)
+
+
+def _listed(path: Path, source: type[Source[Any]], inside: tuple[Path, ...]) -> Iterator[Path | Problem]:
+    """The files that a list file names, a line each, from its own folder on."""
+    if path.resolve() in inside:
+        yield Problem("input", f"the list {str(path)!r} names itself", "take that line out")
+        return
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except UnicodeDecodeError:
+        yield Problem("input", f"the list {str(path)!r} is no UTF-8 text", "save it as UTF-8")
+        return
+    if not lines:
+        yield Problem("input", f"the list {str(path)!r} is empty", "write a file name on each line")
+    for line in lines:
+        yield from _files_or_problem(str(path.parent / line), source, (*inside, path.resolve()))
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
+def _unnamable(path: Path) -> Problem:
+    """Keys, journal and results are UTF-8; a file's name may be any bytes."""
+    return Problem("input", f"the name of {str(path)!r} is not UTF-8", "rename the file")
 
 
 def _is(path: Path, what: str) -> bool:
@@ -52,7 +82,9 @@ def _is(path: Path, what: str) -> bool:
 
 
 def _suits(path: Path, source: type[Source[Any]]) -> bool:
-    return not path.name.startswith(".") and (not source.suffixes or path.suffix.lower() in source.suffixes)
+    """Nothing hidden, on the way down either."""
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
+    return not hidden and (not source.suffixes or path.suffix.lower() in source.suffixes)
 
 
 def _nothing(word: str, source: type[Source[Any]]) -> Problem:
