@@ -96,6 +96,8 @@ def read_nested(config_class: type[Any], values: Mapping[str, Any], key: str) ->
         if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
             flat[name], wrong = read_nested(hint, value, f"{key}{name}.")
             problems.extend(wrong)
+            if flat[name] is None:  # told already; the default stands in, so that the rest can be looked at
+                del flat[name]
     built, wrong = read_settings(config_class, flat, key.rstrip("."))
     types_only = [p for p in wrong if built is None]
     return built, problems + types_only
