@@ -11,17 +11,19 @@ from pathlib import Path
 from benchmarks.measure import CORES, Cost, command, median_of, newest_run, run, table
 from stages.media.ffmpeg import ffmpeg_binary
 
-WORDS = (
+TEXT = (
     "the quick brown fox jumps over a lazy dog while seven silver ships sail past the quiet harbour at dawn and "
     "nobody on the shore remembers their names anymore because winter came early this year"
-).split()  # noqa: SIM905
+)
 TIMES = 3
 
 
 def sentences(count: int, seed: int = 3) -> list[str]:
     """Texts of about six seconds each, all different."""
     chance = random.Random(seed)
-    return [f"Line {n}: {' '.join(chance.choices(WORDS, k=chance.randint(14, 18)))}." for n in range(1, count + 1)]
+    return [
+        f"Line {n}: {' '.join(chance.choices(TEXT.split(), k=chance.randint(14, 18)))}." for n in range(1, count + 1)
+    ]
 
 
 def main() -> None:

@@ -38,6 +38,4 @@ class EncoderConfig:
     fallback: str = setting(
         "next", "when it cannot encode here: next takes the next best encoder, none fails", choices=("next", "none")
     )
-    options: dict[str, str] = setting(  # noqa: RUF009 - a field: the dict is copied per instance
-        {}, "further options of the encoder, by FFmpeg's names"
-    )
+    options: dict[str, str] = setting({}, "further options of the encoder, by FFmpeg's names")
