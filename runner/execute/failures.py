@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import socket
 import sqlite3
 import traceback
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any
 from stages.contract import Failure, StageError
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NETWORK = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPIPE}
+_NETWORK = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 _TAIL = 4000
+_LONGEST_WAIT_S = 300.0
 _FULL = "the disk is full; make room and run the same command again, finished work is kept"
 
 
@@ -41,7 +43,7 @@ def fault_of(error: BaseException, where: str) -> Fault:
     detail = "".join(traceback.format_exception(error))[-_TAIL:]
     if isinstance(error, StageError):
         return Fault(error.failure, _one_line(error.sentence), error.detail[-_TAIL:], error.retry_after_s)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return Fault(
             Failure.HOST_OOM, f"{where}: not enough memory; raise limits.worker_ram_mb or lower the load", detail
         )
@@ -62,7 +64,7 @@ def _os_fault(error: OSError, where: str, detail: str) -> Fault:
         return Fault(Failure.DISK_FULL, f"{where}: {_FULL}", detail)
     if isinstance(error, TimeoutError):
         return Fault(Failure.TIMEOUT, f"{where}: timed out: {said}", detail)
-    if isinstance(error, ConnectionError) or error.errno in _NETWORK:
+    if isinstance(error, ConnectionError | socket.gaierror) or error.errno in _NETWORK:
         return Fault(Failure.NETWORK, f"{where}: {said}; check the network and the address", detail)
     return Fault(
         Failure.BAD_INPUT, _one_line(f"{where}: {said}{file}; check that the file is there and readable"), detail
@@ -98,7 +100,8 @@ class Retries:
     def more(self, fault: Fault, attempt: int) -> float | None:
         """Seconds to wait before trying again after the `attempt`-th try (from 1), or None to give up.
 
-        Full jitter: a random part of a doubling wait, so that many items do not come back at once.
+        Full jitter: a random part of a doubling wait, so that many items do not come back at once. It doubles up to
+        five minutes: the twentieth try must not wait for days.
         """
         allowed = {
             Failure.NETWORK: self.network,
@@ -109,7 +112,8 @@ class Retries:
         }.get(fault.failure, 0)
         if attempt > allowed:
             return None
-        wait = random.uniform(0.0, self.base_s * 2 ** (attempt - 1))  # noqa: S311 - jitter, not a secret
+        longest = min(self.base_s * 2 ** (attempt - 1), max(self.base_s, _LONGEST_WAIT_S))
+        wait = random.uniform(0.0, longest)  # noqa: S311 - jitter, not a secret
         return max(wait, fault.retry_after_s)
 
 

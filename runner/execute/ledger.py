@@ -13,6 +13,8 @@ from runner.plan.capacity import Capacity
 from stages.contract import Needs
 from stages.platform import write_atomic
 
+_CRUMB = 1e-6  # fractions of threads do not add up exactly; what is left of them holds nobody back
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -26,7 +28,7 @@ class Ledger:
 
     def may_run(self, needs: Needs, cpu: float) -> str:
         """What a task has to wait for; empty when it may start. One that needs more CPU than there is runs alone."""
-        if self.cpu_threads > 0 and self.cpu_threads + cpu > self.capacity.cpu_threads + 1e-9:
+        if self.cpu_threads > _CRUMB and self.cpu_threads + cpu > self.capacity.cpu_threads + _CRUMB:
             return "cpu"
         if self.encoder_sessions + needs.encoder_sessions > self.capacity.encoder_sessions and needs.encoder_sessions:
             return "encoder_sessions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -27,9 +28,10 @@ def result_path(output: Path, key: str, suffix: str, extra: str = "") -> Path:
     """
     parts = [_part(part) for part in PurePosixPath(key).parts]
     ending = f".{extra}{suffix}" if extra else suffix
-    if not parts or any(part in ("..", "/", "") for part in parts):
+    if not parts or any(part == ".." or part.strip("/") == "" for part in parts):
         raise OutsideError(f"{key!r} leads out of the output folder; rename the item")
-    return output.joinpath(*parts[:-1]) / (_shortened(parts[-1], len(ending.encode())) + ending)
+    folders = [_shortened(part, 0) for part in parts[:-1]]
+    return output.joinpath(*folders) / (_shortened(parts[-1], len(ending.encode())) + ending)
 
 
 def _part(part: str) -> str:
@@ -39,10 +41,12 @@ def _part(part: str) -> str:
 
 
 def _shortened(name: str, ending: int) -> str:
+    """Cut to what a file system takes, between characters; a digest keeps two long names apart."""
     encoded = os.fsencode(name)
-    return (
-        name if len(encoded) + ending <= _NAME_BYTES else os.fsdecode(encoded[: _NAME_BYTES - ending]).rstrip("\udc80")
-    )
+    if len(encoded) + ending <= _NAME_BYTES:
+        return name
+    mark = f"~{hashlib.sha256(encoded).hexdigest()[:10]}"
+    return encoded[: _NAME_BYTES - ending - len(mark)].decode(errors="ignore") + mark
 
 
 def publish(artifact: Artifact, target: Path) -> str:
