@@ -1,5 +1,7 @@
 """What a plan would do: what is finished already, and why the rest is not."""
 
+import dataclasses
+import functools
 import os
 from pathlib import Path
 
@@ -21,6 +23,11 @@ CONF = str(Path(__file__).parent / "conf")
 BUDGET = Budget(cpu_threads=4, cores_physical=2, ram_mb=16_000)
 
 
+@functools.cache
+def composed(pipeline, *words):
+    return compose([f"pipeline={pipeline}", *words], {}, CONF)
+
+
 class Bench:
     """Plans one pipeline again and again over one cache, and pretends to have run it."""
 
@@ -32,7 +39,7 @@ class Bench:
         (self.folder / "lines.txt").write_text("".join(f"{text}\n" for text in texts))
 
     def plan(self, index, *words):
-        made = compose([f"pipeline={self.pipeline}", *words], {}, CONF)
+        made = composed(self.pipeline, *words)
         found = check(made.config, made.user_keys)
         assert made.problems == found.problems == []
         run = RunDir(self.folder / "run")
@@ -159,8 +166,6 @@ def test_refused_items_are_no_work(bench, monkeypatch):
 
 
 def test_a_forced_stage_is_to_run(bench):
-    import dataclasses
-
     bench.do()
     with index_in(bench.folder / "cache") as index:
         plan = bench.plan(index)

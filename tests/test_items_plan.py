@@ -1,6 +1,7 @@
 """The frozen plan and its items: what is written comes back, and what is planned is what is run."""
 
 import dataclasses
+import functools
 import json
 from collections import Counter
 from itertools import pairwise
@@ -31,16 +32,21 @@ def run(tmp_path, monkeypatch):
     return RunDir(tmp_path / "run")
 
 
-def checked(*words, pipeline="drill"):
-    made = compose([f"pipeline={pipeline}", *words], {}, CONF)
+@functools.cache
+def composed(*words):
+    return compose(["pipeline=drill", *words], {}, CONF)
+
+
+def checked(*words):
+    made = composed(*words)
     found = check(made.config, made.user_keys)
     assert made.problems == found.problems == []
     return found
 
 
-def planned(run, *words, lines="one\ntwo\n", **more):
+def planned(run, *words, lines="one\ntwo\n"):
     """A plan with its items, frozen into the run's folder."""
-    found = checked(*words, **more)
+    found = checked(*words)
     plan, problems = make_plan(found, BUDGET, run)
     assert problems == []
     source = run.root / "lines.txt"

@@ -12,7 +12,7 @@ PATH_KEYS = ("input", "output", "outputs_dir", "temp_dir", "cache.dir")
 _OVERRIDE = re.compile(r"^(?:~|\+{1,2})?([A-Za-z_][\w/@.:-]*)=", re.DOTALL)
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
 _CLOSED_BY = {"'": "'", '"': '"', "[": "]"}
-_QUOTES = re.compile(r"(\\*)('|$)")
+_QUOTES = re.compile(r"(\\*)('|\Z)")
 _FLAGS_WITH_VALUE = ("--cfg", "-c", "--config-dir", "-cd", "--package", "-p", "--info", "-i")
 
 

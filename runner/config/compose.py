@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +38,9 @@ class Composition:
     notes: list[str] = field(default_factory=list)
 
 
+@functools.cache
 def register_schema() -> None:
-    """Hand the typed schema to Hydra."""
+    """Hand the typed schema to Hydra, once per process."""
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
