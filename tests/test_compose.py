@@ -30,13 +30,6 @@ def sentences(*words, **more):
     return [problem.sentence() for problem in narrate(*words, **more).problems]
 
 
-def only(*words):
-    found = narrate(*words).problems
-    assert len(found) == 1, [p.sentence() for p in found]
-    assert found[0].mend
-    return found[0]
-
-
 # --- what is composed ---------------------------------------------------------------------------
 
 
@@ -117,43 +110,52 @@ def test_every_combination_composes_and_passes(row):
 # --- what is refused -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["tts=espaek"], "tts: 'espaek' is no tts (did you mean espeak?); use one of edge, espeak, openai, piper"),
-        (["profile="], "profile: names nothing; use one of balanced, fast, quality"),
-        (
-            ["profile=fast,quality"],
-            "profile: 'fast,quality' is more than one profile; add -m to sweep over them, or name one",
-        ),
-        (
-            ["hardware=rtx"],
-            "hardware: 'rtx' is no hardware; use one of auto, cpu, gpu_6gb, rtx5060ti_16gb, ryzen6c_12gb",
-        ),
-        (["audio.channels=two"], "audio.channels: 'two' is not a whole number; give it a whole number"),
-        (["media.threads=1.5"], "media.threads: '1.5' is not a whole number; give it a whole number"),
-        (["audio.target_lufs=loud"], "audio.target_lufs: 'loud' is not a number; give it a number"),
-        (["audio.normalize=maybe"], "audio.normalize: 'maybe' is not true or false; give it true or false"),
-        (
-            ["audio.channels=1,2"],
-            "audio.channels: '1,2' is more than one value; add -m to sweep over them, or quote the value",
-        ),
-        (["tts.voice=[a"], "tts.voice: '[a' cannot be read; put the value in quotes: key='\"…\"'"),
-        (["audio.channels=null"], "audio.channels: cannot be null; give it a value"),
-        (["workers=4"], "workers: is a group of settings, not '4'; set what is in it: workers.<name>=4"),
-        (
-            ["workers.encod=2"],
-            "workers.encod: is no key (did you mean workers.encode?); `reeltune --cfg job` shows every key",
-        ),
-        (["nonsense=1"], "nonsense: is no key; `reeltune --cfg job` shows every key"),
-        (
-            ["audio.sample_rat=1"],
-            "audio.sample_rat: is no key (did you mean audio.sample_rate?); `reeltune --cfg job` shows every key",
-        ),
-    ],
-)  # fmt: skip
-def test_each_refusal_names_key_reason_and_mend(words, sentence):
-    assert sentences(*words) == [sentence]
+REFUSED = [
+    ("tts=espaek", "tts: 'espaek' is no tts (did you mean espeak?); use one of edge, espeak, openai, piper"),
+    ("profile=", "profile: names nothing; use one of balanced, fast, quality"),
+    (
+        "profile=fast,quality",
+        "profile: 'fast,quality' is more than one profile; add -m to sweep over them, or name one",
+    ),
+    ("hardware=rtx", "hardware: 'rtx' is no hardware; use one of auto, cpu, gpu_6gb, rtx5060ti_16gb, ryzen6c_12gb"),
+    ("audio.channels=two", "audio.channels: 'two' is not a whole number; give it a whole number"),
+    ("media.threads=1.5", "media.threads: '1.5' is not a whole number; give it a whole number"),
+    ("audio.target_lufs=loud", "audio.target_lufs: 'loud' is not a number; give it a number"),
+    ("audio.normalize=maybe", "audio.normalize: 'maybe' is not true or false; give it true or false"),
+    (
+        "audio.channels=1,2",
+        "audio.channels: '1,2' is more than one value; add -m to sweep over them, or quote the value",
+    ),
+    ("tts.voice=[a", "tts.voice: '[a' cannot be read; put the value in quotes: key='\"…\"'"),
+    ("audio.channels=null", "audio.channels: cannot be null; give it a value"),
+    ("workers=4", "workers: is a group of settings, not '4'; set what is in it: workers.<name>=4"),
+    (
+        "workers.encod=2",
+        "workers.encod: is no key (did you mean workers.encode?); `reeltune --cfg job` shows every key",
+    ),
+    ("nonsense=1", "nonsense: is no key; `reeltune --cfg job` shows every key"),
+    (
+        "audio.sample_rat=1",
+        "audio.sample_rat: is no key (did you mean audio.sample_rate?); `reeltune --cfg job` shows every key",
+    ),
+]
+
+
+def batches():
+    """Cases of different keys are refused together: that all are told at once is the point of it."""
+    packed = []
+    for word, sentence in REFUSED:
+        key = word.partition("=")[0]
+        batch = next((batch for batch in packed if key not in batch), None)
+        if batch is None:
+            packed.append(batch := {})
+        batch[key] = (word, sentence)
+    return [list(batch.values()) for batch in packed]
+
+
+@pytest.mark.parametrize("batch", batches(), ids=len)
+def test_refusals_name_key_reason_and_mend_all_at_once(batch):
+    assert sorted(sentences(*(word for word, _ in batch))) == sorted(sentence for _, sentence in batch)
 
 
 def test_a_missing_pipeline_is_named_with_its_choices():
