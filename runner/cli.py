@@ -66,14 +66,14 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     if arguments.command in ("doctor", "ui", "sync", "cache"):
         return _tool(arguments.command, [w for w in argv if w != arguments.command])
-    if arguments.flags or (arguments.multirun and arguments.command == "run"):
-        from runner.commands.sweep import hydra_main
-
-        return hydra_main(arguments)
     if arguments.command == "plan":
         from runner.commands.plan import plan
 
         return plan(arguments)
+    if arguments.flags or (arguments.multirun and arguments.command == "run"):
+        from runner.commands.sweep import hydra_main
+
+        return hydra_main(arguments)
     if arguments.command == "replay":
         from runner.commands.replay import replay
 

@@ -107,12 +107,20 @@ def point_latest(link: Path, target: Path) -> None:
 
 
 def can_write(folder: Path) -> str | None:
-    """Make the folder when there is none and try a write; the reason when it cannot be done."""
-    probe = folder / f".write-{uuid.uuid4().hex[:8]}"
+    """Why nothing can be written to a folder, or None. A folder that is not there yet is not made."""
+    home = folder.absolute()
+    while not home.exists() and home != home.parent:
+        home = home.parent
+    if not home.is_dir():
+        return f"{home} is not a folder"
+    probe = home / f".write-{uuid.uuid4().hex[:8]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x")
-        probe.unlink()
+        if home == folder.absolute():
+            probe.write_bytes(b"x")
+            probe.unlink()
+        else:
+            probe.mkdir()
+            probe.rmdir()
     except OSError as error:
         return error.strerror or str(error)
     return None

@@ -17,7 +17,7 @@ _GB = 1024**3
 
 
 def cache(words: Sequence[str], console: Console) -> int:
-    """Show the store, cut it to `max_gb=` (prune), look at every file (verify), or empty it (clear)."""
+    """Show the store, cut it to `cache.max_gb=` (prune), look at every file (verify), or empty it (clear)."""
     actions = [w for w in words if "=" not in w]
     values = dict(w.split("=", 1) for w in words if "=" in w)
     root = Path(values.get("cache.dir") or Path(values.get("outputs_dir", "outputs")) / "cache")
@@ -50,7 +50,7 @@ def _show(index: Index, console: Console, _values: dict[str, str]) -> int:
 
 def _prune(index: Index, console: Console, values: dict[str, str]) -> int:
     """Forget what was not used for longest until the rest fits; then remove files that nothing refers to."""
-    limit = float(values.get("max_gb", "50")) * _GB
+    limit = float(values.get("max_gb") or values.get("cache.max_gb") or "50") * _GB
     entries = list(index.oldest())
     kept: set[Path] = set()
     size = 0.0

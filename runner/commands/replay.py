@@ -14,7 +14,7 @@ from runner.execute.launch import Finished, close_run
 from runner.execute.supervise import Supervisor
 from runner.plan.plan import Plan, PlannedItem, load_plan, read_items, save_plan
 from runner.record.progress import view_for
-from runner.record.rundir import RunDir, new_run_dir, read_json, write_json
+from runner.record.rundir import RunDir, make_latest, new_run_dir, read_json, write_json
 from runner.record.tracking import Tracker, default_uri
 from stages.settings import Problem
 
@@ -117,6 +117,7 @@ def _launch(run: RunDir, old: RunDir, plan: Plan, arguments: Arguments, outputs:
         },
     )
     run.config_yaml.write_bytes(old.config_yaml.read_bytes() if old.config_yaml.is_file() else b"")
+    make_latest(run)
     uri = before.get("tracking_uri")
     tracker = Tracker(uri or (default_uri(outputs) if "tracking_uri" not in before else None))
     try:

@@ -83,15 +83,17 @@ def tell(finished: Finished) -> None:
 
 
 def _tell_failures(run: RunDir, failed: int) -> None:
-    import itertools
     import json
 
     if not run.failures.is_file():
         return
+    replayable = False  # a row that cannot be read stays so until the list is mended
     with run.failures.open(encoding="utf-8") as lines:
-        for line in itertools.islice(lines, _SHOWN):
-            sys.stderr.write(f"  failed: {json.loads(line)['sentence']}\n")
+        for number, letter in enumerate(map(json.loads, lines)):
+            replayable |= letter["stage"] != "input"
+            if number < _SHOWN:
+                sys.stderr.write(f"  failed: {letter['sentence']}\n")
     if failed > _SHOWN:
         sys.stderr.write(f"  … {failed - _SHOWN} more in {run.failures}\n")
-    if failed:
+    if replayable:
         sys.stderr.write(f"  try them again: reeltune replay {run.root}\n")

@@ -142,7 +142,10 @@ def _sweep(arguments: Arguments, environment: list[str], first: Composition) -> 
     finally:
         _shared.close()
     sys.stdout.write(f"sweep {status}: {folder}\n  compare  {picture}\n")
-    sys.stdout.write(f"  tracking: {error}\n" if error else "  in the browser: reeltune ui\n")
+    if error:
+        sys.stdout.write(f"  tracking: {error}\n")
+    elif tracking_uri(first):
+        sys.stdout.write("  in the browser: reeltune ui\n")
     return code
 
 

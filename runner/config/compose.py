@@ -29,6 +29,7 @@ class Composition:
         config: the config; None when there are problems.
         rest: with problems, the config without the words that caused them, so that it can be looked at too.
         user_keys: the keys that the user set.
+        variables: the keys that came from the environment, and their variables.
     """
 
     config: DictConfig | None = None
@@ -36,6 +37,7 @@ class Composition:
     problems: list[Problem] = field(default_factory=list)
     user_keys: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 @functools.cache
@@ -93,6 +95,7 @@ def compose(overrides: Sequence[str], environment: Mapping[str, str], config_dir
     from_env = {word: name for word, name in environment.items() if override_key(word) not in keys}
     result = Composition(user_keys={key.lstrip("+") for key in keys if key})
     result.user_keys |= {str(override_key(word)) for word in from_env}
+    result.variables = {str(override_key(word)): name for word, name in from_env.items()}
     result.notes = [
         f"{override_key(word)} comes from the environment variable {name}" for word, name in from_env.items()
     ]

@@ -28,6 +28,7 @@ class ProfileAudio:
     """How sound is coded at this trade of quality against speed."""
 
     bitrate: str = setting("192k", "audio bitrate", bitrate=True, low=8_000, high=512_000)
+    code_once: bool = setting(True, "code a mono voice once for two channels: half the CPU time, the same sound")
     aac_coder: str = setting("fast", "AAC coder; for speech fast costs less at no loss", choices=("twoloop", "fast"))
 
 
@@ -52,7 +53,6 @@ class AudioConfig:
     normalize: bool = setting(False, "bring every file to target_lufs")
     target_lufs: float = setting(-16.0, "integrated loudness to normalise to", low=-40, high=-5, unit="LUFS")
     true_peak_db: float = setting(-1.5, "highest true peak after normalising", low=-9, high=0, unit="dBTP")
-    code_once: bool = setting(True, "code a mono voice once for two channels: half the CPU time, the same sound")
     backend: str = setting("av", "encode in process (av) or by the FFmpeg program (ffmpeg)", choices=("av", "ffmpeg"))
 
 
@@ -106,7 +106,13 @@ class CacheConfig:
         "do computing stages anew: auto in a sweep (so that it measures), always, never",
         choices=("auto", "always", "never"),
     )
-    max_gb: float = setting(50.0, "size that `reeltune cache prune` cuts it to", low=0.001, high=1_000_000, unit="GB")
+    max_gb: float = setting(
+        50.0,
+        "a run says so when the cache is larger; `reeltune cache prune` cuts it to this",
+        low=0.001,
+        high=1_000_000,
+        unit="GB",
+    )
 
 
 @dataclass

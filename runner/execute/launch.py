@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.compose import Composition
+from runner.config.schema import Root
 from runner.execute.supervise import Ending, Supervisor
 from runner.hardware.budget import resolve
 from runner.hardware.detect import detect
@@ -22,9 +23,10 @@ from runner.plan.check import Checked, check
 from runner.plan.index import Index
 from runner.plan.plan import Plan
 from runner.plan.prepare import cache_root, find_inputs, finish_plan, freeze_items, make_plan
+from runner.record.masking import mask_text, mask_words
 from runner.record.progress import view_for
 from runner.record.report import write_report
-from runner.record.rundir import SCHEMA_VERSION, RunDir, new_run_dir, write_json
+from runner.record.rundir import SCHEMA_VERSION, RunDir, make_latest, new_run_dir, write_json
 from runner.record.summary import finish_run
 from runner.record.tracking import Tracker
 from stages.media.ffmpeg import ffmpeg_binary
@@ -93,8 +95,14 @@ def check_job(job: Job) -> tuple[Checked, list[Path]]:
         files, missing = find_inputs(checked, job.files)
         problems.extend(missing)
     if problems:
-        raise RefusedError(problems)
+        raise RefusedError([_named(problem, composition.variables) for problem in problems])
     return checked, files
+
+
+def _named(problem: Problem, variables: Mapping[str, str]) -> Problem:
+    """With the environment variable that the value came from."""
+    variable = variables.get(problem.key)
+    return dataclasses.replace(problem, key=f"{problem.key} (from {variable})") if variable else problem
 
 
 def prepare(job: Job, run: RunDir | None = None, *, look: bool = True) -> Prepared:
@@ -104,14 +112,16 @@ def prepare(job: Job, run: RunDir | None = None, *, look: bool = True) -> Prepar
         RefusedError: with every problem; a folder made for it is removed again.
     """
     checked, files = check_job(job)
-    machine = detect(measure=False)
+    temp = Path(checked.root.temp_dir or checked.root.outputs_dir).absolute()
+    machine = detect([temp], measure=False)
     made = run or new_run_dir(Path(checked.root.outputs_dir).absolute(), checked.root.pipeline.name)
     index = Index(cache_root(checked.root))
     try:
         plan, problems = make_plan(
             checked, resolve(checked.root.hardware, machine), made, in_sweep=job.sweep is not None
         )
-        plan = dataclasses.replace(plan, notes=(*plan.notes, *job.composition.notes))
+        notes = (*plan.notes, *job.composition.notes, *_disk_notes(machine), *_cache_notes(index, checked.root))
+        plan = dataclasses.replace(plan, notes=notes)
         plan = freeze_items(plan, checked, files, made, index)
         if plan.items == 0:
             names = ", ".join(str(file) for file in files[:3])
@@ -123,6 +133,23 @@ def prepare(job: Job, run: RunDir | None = None, *, look: bool = True) -> Prepar
     finally:
         index.close()
     return Prepared(made, plan, checked, machine)
+
+
+def _disk_notes(machine: Machine) -> list[str]:
+    return [
+        f"temporary files go to {disk.folder}, which lies on a network: name a local folder with temp_dir="
+        for disk in machine.disks
+        if disk.kind == "network"
+    ]
+
+
+def _cache_notes(index: Index, root: Root) -> list[str]:
+    size = sum(kept or 0 for _, _, kept in index.stages()) / 1024**3
+    if size <= root.cache.max_gb:
+        return []
+    return [
+        f"the cache holds {size:.1f} GB, more than cache.max_gb={root.cache.max_gb:g}: `reeltune cache prune` cuts it"
+    ]
 
 
 def _remove(run: RunDir) -> None:
@@ -171,14 +198,15 @@ def _write_start(job: Job, prepared: Prepared) -> None:
             "effective": effective_settings(requested, prepared.plan),
             "hardware": hardware_tags(prepared),
             "versions": versions(prepared.plan),
-            "overrides": [*job.overrides, *job.files],
+            "overrides": mask_words([*job.overrides, *job.files]),
             "sweep": job.sweep,
             "job": job.number,
             "output_dir": prepared.plan.policy.output,
             "scratch": prepared.plan.policy.scratch,
         },
     )
-    write_atomic(run.config_yaml, _config_text(job))
+    write_atomic(run.config_yaml, mask_text(_config_text(job)))
+    make_latest(run)
 
 
 def _config_text(job: Job) -> str:

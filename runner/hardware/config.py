@@ -33,9 +33,7 @@ class HardwareConfig:
     vram_reserve_mb: int = setting(
         512, "free GPU memory left to other programs", low=0, high=4_194_304, unit="MB", affects_output=False
     )
-    workers: dict[str, Any] = setting(
-        {}, "workers per stage that suit this machine", affects_output=False
-    )
+    workers: dict[str, Any] = setting({}, "workers per stage that suit this machine", affects_output=False)
 
 
 def hardware_problems(config: HardwareConfig) -> list[Problem]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 MAX_WORKERS = 256
+_STORES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 
 
 @dataclass(slots=True)
@@ -143,9 +144,15 @@ def _group_problems(root: Root, used: set[str]) -> Iterator[Problem]:
         if getattr(root.adapt, f"{meter}_low") > getattr(root.adapt, f"{meter}_high"):
             yield Problem(f"adapt.{meter}_low", f"is above adapt.{meter}_high", "keep a gap between them")
     yield from _rate_problems(root)
+    yield from _store_problems(root.tracking.uri)
     sample = root.quality.sample
     if sample not in ("auto", "all") and not sample.isdigit():
         yield Problem("quality.sample", f"{sample!r} is no number of items", "use a number, all or auto")
+
+
+def _store_problems(uri: str | None) -> Iterator[Problem]:
+    if uri is not None and not uri.startswith(_STORES):
+        yield Problem("tracking.uri", f"{uri!r} is no store that MLflow takes", f"begin it with {', '.join(_STORES)}")
 
 
 def _rate_problems(root: Root) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from runner.record.masking import mask, mask_words
 
 VALUE_LENGTH = 500
 KEY_LENGTH = 250
-_NOT_IN_NAMES = ("input", "output", "outputs_dir", "pipeline", "tracking", "hydra")
+_NOT_IN_NAMES = ("input", "output", "outputs_dir", "pipeline", "tracking", "hydra", "progress")
 TERMINAL = {"ok": "FINISHED", "partial": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 

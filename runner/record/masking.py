@@ -33,7 +33,8 @@ def mask(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def mask_words(words: Iterable[str]) -> list[str]:
     """Command-line words with the value of `key=value` masked where the key is secret."""
-    return [f"{word.partition('=')[0]}={MASK}" if "=" in word and _hides(word) else word for word in words]
+    hidden = (f"{word.partition('=')[0]}={MASK}" if "=" in word and _hides(word) else word for word in words)
+    return [mask_logins(word) for word in hidden]
 
 
 def _hides(word: str) -> bool:
@@ -42,7 +43,7 @@ def _hides(word: str) -> bool:
 
 def mask_text(text: str) -> str:
     """YAML or JSON text with secret scalars masked (`api_key: abc` → `api_key: ***`)."""
-    return _IN_TEXT.sub(_masked, text)
+    return mask_logins(_IN_TEXT.sub(_masked, text))
 
 
 def _masked(match: re.Match[str]) -> str:
@@ -51,6 +52,14 @@ def _masked(match: re.Match[str]) -> str:
         return match[0]
     quote = value[0] if value[0] in "\"'" else '"' if match["name"].lstrip().startswith('"') else ""
     return f"{match['name']}{quote}{MASK}{quote}"
+
+
+_LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+
+
+def mask_logins(text: str) -> str:
+    """A text with `user:password` in its addresses masked (`http://me:pw@host` → `http://***@host`)."""
+    return _LOGIN.sub(MASK, text)
 
 
 def without_credentials(uri: str) -> tuple[str, dict[str, str]]:

@@ -37,6 +37,8 @@ class Monitor:
         self._then = time.monotonic()
         self._cpu = self._cpu_seconds()
         self._disk = self._disk_bytes()
+        self._folder = disks[0] if disks else None
+        self._used = self._disk_used()
 
     def sample(self, progress: Mapping[str, float]) -> dict[str, float]:
         """The `m` of one line of `metrics.jsonl`: `resource.*` since the last call, and `progress` as given."""
@@ -48,6 +50,7 @@ class Monitor:
             **self._tree_metrics(),
             "resource.ram_util": self._ram_util(),
             **self._disk_metrics(seconds),
+            "resource.disk_mb": max(0.0, self._disk_used() - self._used),
             **self._gpu.sample(),
             **progress,
         }
@@ -87,6 +90,10 @@ class Monitor:
         if self._memory_limit is None or self._memory_limit >= memory.total // _MB:
             return float(memory.percent)
         return 100.0 * (1.0 - (memory_free_mb() or 0) / self._memory_limit)
+
+    def _disk_used(self) -> float:
+        """MB in use on the first folder's file system; what others write there counts too, but asking costs nothing."""
+        return self._psutil.disk_usage(str(self._folder)).used / _MB if self._folder else 0.0
 
     def _disk_bytes(self) -> tuple[int, int] | None:
         """Bytes read and written so far; None where the system does not tell."""

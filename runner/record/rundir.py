@@ -92,7 +92,7 @@ class RunDir:
 
 
 def new_run_dir(outputs: Path, pipeline: str, *, now: datetime | None = None) -> RunDir:
-    """Make `outputs/<pipeline>/<date>/<time>-<id>/`, never one that is there already, and point `latest` at it."""
+    """Make `outputs/<pipeline>/<date>/<time>-<id>/`, never one that is there already."""
     when = now or datetime.now().astimezone()
     while True:
         root = outputs / pipeline / f"{when:%Y-%m-%d}" / f"{when:%H-%M-%S}-{secrets.token_hex(3)}"
@@ -100,8 +100,12 @@ def new_run_dir(outputs: Path, pipeline: str, *, now: datetime | None = None) ->
             root.mkdir(parents=True)
         except FileExistsError:
             continue
-        point_latest(outputs / "latest", root)
         return RunDir(root)
+
+
+def make_latest(run: RunDir) -> None:
+    """Let `outputs/latest` lead to this run."""
+    point_latest(run.root.parents[2] / "latest", run.root)
 
 
 def all_run_dirs(outputs: Path) -> list[RunDir]:

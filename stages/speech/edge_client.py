@@ -107,11 +107,16 @@ async def hear(url: str, asked: Asked, timeout_s: float) -> Heard:
     except aiohttp.ClientResponseError as error:
         raise refused_status(error.status, error.headers.get("Retry-After") if error.headers else None) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise RefusedError(Failure.NETWORK, f"the connection failed ({error or type(error).__name__})") from error
+        raise RefusedError(Failure.NETWORK, f"the connection failed ({_why(error)})") from error
     except NoAudioReceived as error:
         raise RefusedError(Failure.NETWORK, f"no audio came (does it have the voice {asked.voice}?)") from error
     except EdgeTTSException as error:
         raise RefusedError(Failure.NETWORK, f"{type(error).__name__}: {error}") from error
+
+
+def _why(error: Exception) -> str:
+    """What the system says; the library's own words name objects in memory."""
+    return str(getattr(error, "strerror", None) or type(error).__name__)
 
 
 async def _collect(url: str, asked: Asked, timeout_s: float) -> Heard:
