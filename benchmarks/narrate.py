@@ -41,7 +41,10 @@ def main() -> None:
             "reeltune, as it comes": [],
             "reeltune, tracking off": ["tracking.enabled=false"],
             "reeltune, voice coded twice": ["profile.audio.code_once=false"],
-            "reeltune, voice coded twice, twoloop": ["profile.audio.code_once=false", "profile.audio.aac_coder=twoloop"],
+            "reeltune, voice coded twice, twoloop": [
+                "profile.audio.code_once=false",
+                "profile.audio.aac_coder=twoloop",
+            ],
             "reeltune, by the FFmpeg program": ["audio.backend=ffmpeg"],
         }.items():
             rows.append(_reeltune_row(title, cwd, words))

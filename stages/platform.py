@@ -109,12 +109,12 @@ def point_latest(link: Path, target: Path) -> None:
 def can_write(folder: Path) -> str | None:
     """Why nothing can be written to a folder, or None. A folder that is not there yet is not made."""
     home = folder.absolute()
-    while not home.exists() and home != home.parent:
-        home = home.parent
-    if not home.is_dir():
-        return f"{home} is not a folder"
-    probe = home / f".write-{uuid.uuid4().hex[:8]}"
     try:
+        while not home.exists() and home != home.parent:
+            home = home.parent
+        if not home.is_dir():
+            return f"{home} is not a folder"
+        probe = home / f".write-{uuid.uuid4().hex[:8]}"
         if home == folder.absolute():
             probe.write_bytes(b"x")
             probe.unlink()
