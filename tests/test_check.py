@@ -204,6 +204,14 @@ def test_a_stage_that_misses_several_things_is_told_all_of_them():
     ]
 
 
+def test_a_rate_that_nobody_set_is_told():
+    word = "+pipeline.stages.first.settings.rate=flux"
+    assert sentences(word, pipeline="drill") == [
+        "rates.flux: is not set, and the stage first draws from it; add +rates.flux=[6,60]"
+    ]
+    assert sentences(word, "+rates.flux=[6,60]", pipeline="drill") == []
+
+
 def test_many_problems_of_both_layers_are_told_at_once():
     found = refused(
         "pipeline=narrate", "tts=espaek", "audio.channels=two", "nonsense=1", "audio.sample_rate=3",

@@ -176,9 +176,17 @@ def _stage_problems(node: Node, origins: Mapping[str, str], checked: Checked) ->
     config, problems = read_settings(node.stage.config_class, node.settings, key)
     checked.settings[node.name] = config
     if config is not None and not problems:
-        problems = list(node.stage.problems(config, key))
+        problems = [*node.stage.problems(config, key), *_unknown_rate(node, config, checked.root)]
     for problem in problems:
         yield dataclasses.replace(problem, key=_origin(problem.key, origins))
+
+
+def _unknown_rate(node: Node, config: Any, root: Root) -> Iterator[Problem]:
+    rate = node.stage.needs(config).rate
+    if rate and rate not in root.rates:
+        yield Problem(
+            f"rates.{rate}", f"is not set, and the stage {node.name} draws from it", f"add +rates.{rate}=[6,60]"
+        )
 
 
 def _chosen(node: Node, origins: Mapping[str, str], user_keys: set[str]) -> tuple[str, ...]:
