@@ -53,6 +53,7 @@ class Scheduler:
         self._flying: dict[str, list[Attempt]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._timers = 0
+        self._looking = False
         self._wake = asyncio.Event()
         self._stop: str | None = None
         self._exhausted = False
@@ -281,10 +282,15 @@ class Scheduler:
         self._timers -= 1
         if attempt is not None:
             self._queue(attempt)
+        else:
+            self._looking = False
         self._wake_up()
 
     def _ask_again(self, wait: float) -> None:
-        """Look again when a rate has room."""
+        """Look again when a rate has room; one look to come is enough."""
+        if self._looking:
+            return
+        self._looking = True
         self._timers += 1
         asyncio.get_running_loop().call_later(wait, self._due, None)
 

@@ -44,6 +44,10 @@ _LABELLED = 24
 Draw = Callable[[Any], None]
 
 
+_NAMED = 12
+_LEVELS = (14, -16, 34, -36, 54, -56)  # points above or below the mark
+
+
 def present(rows: Sequence[JobRow], names: Sequence[str]) -> list[str]:
     """Those of the metrics that at least one job has."""
     return [name for name in names if any(name in row.metrics for row in rows)]
@@ -172,7 +176,7 @@ def _trade(axes: Axes, *, rows: Sequence[JobRow], speed: str, quality: str) -> N
     axes.scatter([x for x, _ in points], [y for _, y in points], c=colors, s=48, zorder=2)
     _label_points(axes, having, points, front)
     axes.set(title=f"{title_of(quality)} over speed", xlabel=title_of(speed), ylabel=title_of(quality))
-    axes.margins(x=0.3)
+    axes.margins(x=0.25)
     axes.set_ylim(*_span([y for _, y in points], _LEAST_SPAN[quality])[::sign])
     axes.ticklabel_format(useOffset=False, style="plain")
     axes.grid(alpha=0.3)
@@ -188,11 +192,16 @@ def _span(values: Sequence[float], least: float) -> tuple[float, float]:
 def _label_points(
     axes: Axes, rows: Sequence[JobRow], points: Sequence[tuple[float, float]], front: Sequence[int]
 ) -> None:
-    """Names beside the points, those on the front to the right, others to the left; many points: the front alone."""
-    for n in range(len(points)) if len(points) <= 12 else front:
-        side = 1 if n in front else -1
-        place: dict[str, Any] = {"xytext": (7 * side, 4), "ha": "left" if side > 0 else "right"}
-        axes.annotate(rows[n].label, points[n], textcoords="offset points", fontsize=8, **place)
+    """Names at the points, on levels above and below in turn so that neighbours do not cover each other's."""
+    named = range(len(points)) if len(points) <= _NAMED else front
+    line = {"arrowstyle": "-", "color": "#a9b4c4", "linewidth": 0.7}
+    for turn, n in enumerate(sorted(named, key=lambda n: points[n])):
+        level = _LEVELS[turn % len(_LEVELS)]
+        bold = "bold" if n in front else "normal"
+        axes.annotate(
+            rows[n].label, points[n], xytext=(0, level), textcoords="offset points", fontsize=8, ha="center",
+            va="bottom" if level > 0 else "top", arrowprops=line, fontweight=bold,
+        )  # fmt: skip
 
 
 def _empty(axes: Axes, *, text: str) -> None:
