@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +25,8 @@ from runner.plan.store import Store
 from stages.contract import Failure, Result, Stage, StageError, Work
 from stages.platform import die_with_parent, limit_cpus, limit_memory, lower_priority, peak_rss_mb
 from stages.registry import stage_class
+
+_TELL_EVERY_S = 0.25
 
 
 class Worker:
@@ -73,13 +75,25 @@ class Worker:
                 item=item_from(task["item"]),
                 parts=[item_from(part) for part in task["parts"]],
                 scratch=scratch,
-                progress=lambda done: self.tell({"id": task["id"], "progress": done}),
+                progress=self._progress(task["id"]),
             )
             result = self._stage.run(work)
             self._stage.verify(work, result)
             return self._keep(result, scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _progress(self, number: int) -> Callable[[float], None]:
+        """Tells now and then: a stage may call it for every frame."""
+        told = time.monotonic()
+
+        def tell(done: float) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _TELL_EVERY_S:
+                told = time.monotonic()
+                self.tell({"id": number, "progress": round(done, 3)})
+
+        return tell
 
     def _keep(self, result: Result, scratch: Path) -> Outcome:
         produces = self._kind.produces
