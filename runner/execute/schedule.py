@@ -209,8 +209,8 @@ class Scheduler:
         finally:
             self.admission.release(lane, worker, hold)
         spent["t1"] = self._recorder.now()
-        self._dispatch()  # the worker gets its next task before we write down what it did
         if failed is None:
+            self._dispatch()  # the worker gets its next task before we write down what it did
             self._done(lane, attempt, digest, reply, spent)
         elif self._stop is None:
             self._failed(lane, attempt, failed.fault, digest, spent)

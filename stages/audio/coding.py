@@ -148,6 +148,7 @@ class _Track:
 
         if self._map is None:
             self._map = av.filter.Graph()
+            self._map.threads = 1
             head = self._map.add_abuffer(
                 sample_rate=frame.sample_rate, layout=frame.layout.name, format=frame.format.name
             )

@@ -79,6 +79,8 @@ def _graph(frame: AudioFrame, gain: Gain) -> Graph:
     import av
 
     graph = av.filter.Graph()
+
+    graph.threads = 1
     head = graph.add_abuffer(sample_rate=frame.sample_rate, layout=frame.layout.name, format=frame.format.name)
     nodes = [graph.add(name, **options) for name, options in gain.filters(frame.sample_rate)]
     graph.link_nodes(head, *nodes, graph.add("abuffersink")).configure()

@@ -48,6 +48,7 @@ class LoudnessMeter:
 
         self._rate, self._layout, self._format = rate, layout, sample_format
         self._graph = av.filter.Graph()
+        self._graph.threads = 1  # handing slices of one voice to threads costs more than it saves
         options = {"metadata": "1", "framelog": "quiet", "peak": "true", "dualmono": str(int(dual_mono))}
         self._graph.link_nodes(
             self._graph.add_abuffer(sample_rate=rate, layout=layout, format=sample_format),
