@@ -96,6 +96,27 @@ def test_programs_of_a_killed_run_do_not_live_on(tmp_path, who):
     wait_for_end([programs[0].pid])
 
 
+def test_a_run_that_was_killed_whole_is_tidied_by_the_next(tmp_path):
+    """Parent and job gone at once: nobody is left to clean up, so the next start does."""
+    lines(tmp_path / "l.txt", "a", "b")
+    words = [*DRILLS, *QUIET, "pipeline=drill", "l.txt", f"temp_dir={tmp_path / 'temp'}", *step("first", spawn_on="a")]
+    process = start(tmp_path, *words)
+    job = job_of(process)
+    until = time.monotonic() + 10
+    while not list((tmp_path / "temp").glob("*/*")) and time.monotonic() < until:
+        time.sleep(0.02)
+    pids = everything_of(process)
+    for victim in (process.pid, job.pid):
+        os.kill(victim, signal.SIGKILL)
+    process.wait(10)
+    dead = (tmp_path / "outputs" / "latest").resolve()
+    lines(tmp_path / "m.txt", "c")
+    assert drill(tmp_path, "drill", "m.txt").code == 0
+    wait_for_end(pids)
+    assert json.loads((dead / "run.json").read_text())["status"] == "killed"
+    assert not (dead / ".ballast").exists() and not list((tmp_path / "temp").glob("*"))
+
+
 def test_ctrl_c_ends_cleanly(long_list):
     process = start(long_list, *WORDS)
     job_of(process)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from runner.record.aftermath import finish_killed
 from runner.record.rundir import RunDir, all_run_dirs, read_json, write_json
-from runner.record.summary import finish_run
 
 if TYPE_CHECKING:
     from runner.record.tracking import Tracker
@@ -71,7 +71,7 @@ def _finish_if_killed(run: RunDir) -> bool:
             summary = read_json(run.run_json)
             if summary.get("status") != "running" or owner_lives(summary):
                 return False
-            finish_run(run, status="killed", reason="the process that ran it was killed")
+            finish_killed(run)
             return True
     except Timeout:
         return False

@@ -18,8 +18,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from runner.record.aftermath import finish_killed
 from runner.record.rundir import RunDir, read_json, write_json
-from runner.record.summary import finish_run
 from runner.record.tracker_push import RunSyncer
 from runner.record.tracker_store import Stores, quiet_environment
 from runner.record.tracker_sweep import SweepSyncer
@@ -117,7 +117,7 @@ class Desk:
 
     def _finish_run(self, syncer: RunSyncer) -> None:
         if read_json(syncer.run.run_json).get("status") == "running":
-            finish_run(syncer.run, status="killed", reason="the process that ran it was killed")
+            finish_killed(syncer.run)
         self._push(syncer, 0.0)
 
     def _finish_sweep(self, syncer: SweepSyncer) -> None:
