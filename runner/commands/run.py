@@ -10,6 +10,7 @@ from runner.config.arguments import Arguments
 from runner.config.compose import Composition, compose
 from runner.config.environment import environment_overrides, load_dotenv_file
 from runner.execute.launch import Finished, Job, RefusedError, launch, prepare
+from runner.execute.supervise import JobProcess
 from runner.record.rundir import RunDir
 from runner.record.tracking import Tracker, default_uri, reconcile
 from stages.settings import Problem
@@ -35,18 +36,19 @@ def tracking_uri(composition: Composition) -> str | None:
 
 def run(arguments: Arguments) -> int:
     """Run once; the exit code."""
-    tracker = early_tracker(arguments)
+    tracker, process = early_tracker(arguments), JobProcess()
     try:
         composition = compose_words(arguments)
         job = Job(composition, arguments.files, arguments.overrides)
         prepared = prepare(job)
         tracker.aim(tracking_uri(composition))
         reconcile(Path(prepared.checked.root.outputs_dir).absolute(), tracker)
-        finished = launch(job, prepared, tracker)
+        finished = launch(job, prepared, tracker, process)
     except RefusedError as refused:
         tracker.close(0.0)
         return refuse(refused.problems)
     finally:
+        process.dismiss()
         tracker.close()
     tell(finished)
     return int(finished.summary["exit_code"])

@@ -1,7 +1,9 @@
-"""The job: the child process that runs one frozen plan. `python -m runner.execute.job RUN_DIR`.
+"""The job: the child process that runs one frozen plan. `python -m runner.execute.job`.
 
-It owns the run's folder while it lives. Its parent's lifeline is stdin: when that ends, or says `stop`, or a signal
-comes, the workers are ended, the journal says `killed`, and the process ends. Progress goes to stdout as JSON lines.
+The first line of its stdin names the run's folder. It may come late: the job is started while the config is still read,
+and has its imports and first worker processes ready by then. It owns the run's folder while it lives. Its parent's
+lifeline is stdin: when that ends, or says `stop`, or a signal comes, the workers are ended, the journal says `killed`,
+and the process ends. Progress goes to stdout as JSON lines.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from runner.execute.adapt import Thresholds, measured_shares, next_count
 from runner.execute.failures import fault_of
+from runner.execute.nursery import Nursery
 from runner.execute.recorder import Recorder
 from runner.execute.schedule import Scheduler, Stopped
 from runner.execute.snapshot import snapshot
@@ -26,18 +28,19 @@ from runner.plan.plan import Plan, load_plan, read_items
 from runner.record.journal import Journal, Lines
 from runner.record.monitor import Monitor
 from runner.record.rundir import RunDir, read_json
-from stages.platform import die_with_parent
+from stages.platform import die_with_parent, usable_cpus
 
 EXIT = {"ok": 0, "partial": 3, "failed": 1, "killed": 130}
 KILLED = "killed"
 _TICK_S = 0.25
 _SAMPLE_S = 1.0
+_READY = 2  # worker processes started ahead: one for the first stage, one for the next
 
 
 class Job:
     """One run from its plan to its journal's last line."""
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, nursery: Nursery | None = None) -> None:
         self.run_dir = run
         self.plan: Plan = load_plan(run.plan_json)
         self.epoch = float(read_json(run.run_json)["epoch"])
@@ -50,7 +53,7 @@ class Job:
         self.cpu_load = 0.0
         self.ram_load = 0.0
         recorder = Recorder(self.journal, self.dead, run.root)
-        self.scheduler = Scheduler(self.plan, read_items(run.items_jsonl), self.index, recorder, run.log)
+        self.scheduler = Scheduler(self.plan, read_items(run.items_jsonl), self.index, recorder, run.log, nursery)
 
     async def run(self) -> str:
         """Run it; the status."""
@@ -161,18 +164,32 @@ def _on_signal(job: Job, loop: asyncio.AbstractEventLoop) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(job.scheduler.stop, KILLED))
 
 
-async def _main(run: RunDir) -> str:
-    job = Job(run)
-    _on_signal(job, asyncio.get_running_loop())
-    return await job.run()
+async def _main() -> int:
+    loop = asyncio.get_running_loop()
+    nursery = Nursery()
+    await nursery.fill(min(_READY, len(usable_cpus())))
+    folder = (await loop.run_in_executor(None, sys.stdin.readline)).strip()
+    if not folder:  # the config was refused
+        await nursery.close()
+        return 0
+    run = RunDir(Path(folder))
+    _errors_to(run.log)
+    job = Job(run, nursery)
+    _on_signal(job, loop)
+    return EXIT[await job.run()]
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the plan in the folder named by the one argument; the exit code of the run."""
+def _errors_to(log: Path) -> None:
+    """What we and our libraries complain of belongs into the run's folder."""
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+
+
+def main() -> int:
+    """Run the plan in the folder that stdin names; the exit code of the run."""
     die_with_parent(gently=True)
-    arguments: list[Any] = sys.argv[1:] if words is None else words
     try:
-        return EXIT[asyncio.run(_main(RunDir(Path(arguments[0]))))]
+        return asyncio.run(_main())
     except OSError as error:
         sys.stderr.write(fault_of(error, "the run").sentence + "\n")
         return EXIT["failed"]

@@ -10,6 +10,7 @@ from typing import Any
 from runner.config.typed import typed_settings
 from runner.execute.adapt import Span
 from runner.execute.failures import Fault
+from runner.execute.nursery import Nursery
 from runner.execute.pool import Pool, WorkerSetup
 from runner.plan.graph import Graph, Node
 from runner.plan.keys import stage_digest, stage_says
@@ -92,14 +93,19 @@ class Lane:
         self.pool.setup = replace(self.pool.setup, settings=self.settings)
 
 
-def make_lanes(plan: Plan, graph: Graph, log: Path, on_progress: Callable[[], None]) -> dict[str, Lane]:
-    """A lane for every stage of a plan."""
-    return {name: _lane(plan, node, plan.stages[name], log, on_progress) for name, node in graph.nodes.items()}
+def make_lanes(
+    plan: Plan, graph: Graph, log: Path, on_progress: Callable[[], None], nursery: Nursery
+) -> dict[str, Lane]:
+    """A lane for every stage of a plan; workers come from the nursery, and write their errors to `log`."""
+    return {
+        name: _lane(plan, node, Pool(_setup(plan, node, plan.stages[name], log), log, on_progress, nursery))
+        for name, node in graph.nodes.items()
+    }
 
 
-def _lane(plan: Plan, node: Node, planned: StagePlan, log: Path, on_progress: Callable[[], None]) -> Lane:
+def _setup(plan: Plan, node: Node, planned: StagePlan, log: Path) -> WorkerSetup:
     policy = plan.policy
-    setup = WorkerSetup(
+    return WorkerSetup(
         stage=node.name,
         type=node.type_name,
         settings=planned.settings,
@@ -108,11 +114,16 @@ def _lane(plan: Plan, node: Node, planned: StagePlan, log: Path, on_progress: Ca
         ram_mb=max(policy.worker_ram_mb, planned.needs.ram_mb) if policy.worker_ram_mb else 0,
         cpus=policy.worker_cpus if planned.threads == 1 else 0,
         nice=policy.nice,
+        mark=str(log.parent),
     )
+
+
+def _lane(plan: Plan, node: Node, pool: Pool) -> Lane:
+    planned = plan.stages[node.name]
     return Lane(
         node=node,
         planned=planned,
-        pool=Pool(setup, log, on_progress),
+        pool=pool,
         settings=dict(planned.settings),
         digest=planned.digest,
         target=planned.slots.count,

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.config.compose import Composition
 from runner.config.schema import Root
-from runner.execute.supervise import Ending, Supervisor
+from runner.execute.supervise import Ending, JobProcess, Supervisor
 from runner.hardware.budget import resolve
 from runner.hardware.detect import detect
 from runner.hardware.machine import Machine
@@ -158,13 +158,13 @@ def _remove(run: RunDir) -> None:
     shutil.rmtree(run.root, ignore_errors=True)
 
 
-def launch(job: Job, prepared: Prepared, tracker: Tracker, *, progress: str | None = None) -> Finished:
-    """Run a prepared job to its end and record it."""
+def launch(job: Job, prepared: Prepared, tracker: Tracker, process: JobProcess | None = None) -> Finished:
+    """Run a prepared job to its end and record it; in `process` when one was started early."""
     run, plan = prepared.run, prepared.plan
     _write_start(job, prepared)
     tracker.open_run(run, job.parent_run_id)
-    view = view_for(progress or prepared.checked.root.progress)
-    ending = Supervisor(run, view, timeout_s=plan.policy.job_timeout_s).run()
+    view = view_for(prepared.checked.root.progress)
+    ending = Supervisor(run, view, timeout_s=plan.policy.job_timeout_s, job=process).run()
     return close_run(run, ending, tracker)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.execute.failures import Fault, fault_of_exit
+from runner.execute.nursery import Nursery
 from stages.contract import Failure
-from stages.platform import end_tree, python_child
+from stages.platform import end_tree
 
-_LINE_LIMIT = 256 * 1024 * 1024
 _TAIL_LINES = 60
 
 
@@ -40,6 +40,7 @@ class WorkerSetup:
     ram_mb: int
     cpus: int
     nice: int
+    mark: str
 
     def line(self, index: int) -> bytes:
         """As it is sent."""
@@ -50,7 +51,10 @@ class WorkerSetup:
 class WorkerProcess:
     """One worker process with `threads` slots."""
 
-    def __init__(self, setup: WorkerSetup, index: int, log: BinaryIO, on_progress: Callable[[], None]) -> None:
+    def __init__(
+        self, setup: WorkerSetup, index: int, log: BinaryIO, on_progress: Callable[[], None], nursery: Nursery
+    ) -> None:
+        self._nursery = nursery
         self.setup = setup
         self.name = f"{setup.stage}-{index + 1}"
         self.index = index
@@ -79,11 +83,7 @@ class WorkerProcess:
         """
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
-            command, env = python_child("runner.execute.worker")
-            pipe = asyncio.subprocess.PIPE
-            self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, limit=_LINE_LIMIT
-            )
+            self._process = await self._nursery.take()
             self._readers = [asyncio.create_task(self._read_replies()), asyncio.create_task(self._read_errors())]
             self._send(self.setup.line(self.index))
         await asyncio.shield(self._ready)
@@ -179,7 +179,8 @@ class WorkerProcess:
 class Pool:
     """The workers of one stage."""
 
-    def __init__(self, setup: WorkerSetup, log_path: Path, on_progress: Callable[[], None]) -> None:
+    def __init__(self, setup: WorkerSetup, log_path: Path, on_progress: Callable[[], None], nursery: Nursery) -> None:
+        self._nursery = nursery
         self.setup = setup
         self.workers: list[WorkerProcess] = []
         self._log = log_path.open("ab")
@@ -206,7 +207,7 @@ class Pool:
         self._drop_gone()
         taken = {w.index for w in self.workers}
         index = next(i for i in range(len(taken) + 1) if i not in taken)
-        worker = WorkerProcess(self.setup, index, self._log, self._on_progress)
+        worker = WorkerProcess(self.setup, index, self._log, self._on_progress, self._nursery)
         self.workers.append(worker)
         return worker
 

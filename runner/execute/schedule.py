@@ -18,6 +18,7 @@ from runner.execute.admission import Admission, Hold
 from runner.execute.attempt import Attempt
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
 from runner.execute.lanes import Lane, make_lanes
+from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import publish_all
 from runner.execute.recorder import Recorder
@@ -39,11 +40,20 @@ class Stopped(Exception):  # noqa: N818
 class Scheduler:
     """Runs a plan. `run()` returns when all is done; `counts` and `lanes` can be read at any time."""
 
-    def __init__(self, plan: Plan, items: Iterator[PlannedItem], index: Index, recorder: Recorder, log: Path) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        items: Iterator[PlannedItem],
+        index: Index,
+        recorder: Recorder,
+        log: Path,
+        nursery: Nursery | None = None,
+    ) -> None:
         self.plan = plan
+        self._nursery = nursery or Nursery()
         self.graph: Graph = plan.graph()
         self.counts = {"ok": 0, "failed": 0, "open": 0}
-        self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up)
+        self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up, self._nursery)
         self.admission = Admission(plan, self.lanes, self._ask_again, self._retire)
         self._items = items
         self._index = index
@@ -105,8 +115,7 @@ class Scheduler:
     async def _close(self) -> None:
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-        for lane in self.lanes.values():
-            await lane.pool.close()
+        await asyncio.gather(self._nursery.close(), *(lane.pool.close() for lane in self.lanes.values()))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

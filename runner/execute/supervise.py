@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import Any
 
 from filelock import FileLock
 
 from runner.execute.job import EXIT, KILLED
 from runner.record.progress import View
 from runner.record.rundir import RunDir
-from stages.platform import RUN_MARK, end_marked, end_tree, own_group, python_child
+from stages.platform import end_marked, end_tree, own_group, python_child
 
 _GRACE_S = 10.0
 _POLL_S = 0.05
@@ -33,40 +34,60 @@ class Ending:
     reason: str = ""
 
 
+class JobProcess:
+    """The child process of a job, started early: it waits for the folder of its run."""
+
+    def __init__(self) -> None:
+        command, env = python_child("runner.execute.job")
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, **own_group())
+
+    def send(self, line: str) -> None:
+        """Say something; nobody may be there any more."""
+        assert self.process.stdin
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+
+    def dismiss(self) -> None:
+        """Let go of it: a process that was never given a run is ended, one that ran is gone already."""
+        if self.process.poll() is None:
+            end_tree(self.process.pid)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
 class Supervisor:
     """Runs one prepared run folder in a child process."""
 
-    def __init__(self, run: RunDir, view: View, *, timeout_s: float = 0.0) -> None:
+    def __init__(self, run: RunDir, view: View, *, timeout_s: float = 0.0, job: JobProcess | None = None) -> None:
         self._run = run
         self._view = view
         self._timeout_s = timeout_s
+        self._job = job
         self._interrupts = 0
         self._began = time.monotonic()
 
     def run(self) -> Ending:
         """Start the job and wait for its end, whatever end it takes."""
-        with FileLock(self._run.lock), self._run.log.open("ab") as log, _signals(self._interrupt):
-            process = self._start(log)
-            reader = threading.Thread(target=self._follow, args=(process,), daemon=True)
+        with FileLock(self._run.lock), _signals(self._interrupt):
+            job = self._job or JobProcess()
+            job.send(str(self._run.root))
+            reader = threading.Thread(target=self._follow, args=(job.process,), daemon=True)
             reader.start()
             try:
-                ending = self._wait(process)
+                ending = self._wait(job)
             finally:
-                end_tree(process.pid)
-                process.wait()
-                if process.returncode < 0 or self._interrupts:
+                end_tree(job.process.pid)
+                job.process.wait()
+                if job.process.returncode < 0 or self._interrupts:
                     end_marked(str(self._run.root))
                 reader.join(5)
                 self._view.close()
         return ending
-
-    def _start(self, log: BinaryIO) -> subprocess.Popen[bytes]:
-        command, env = python_child("runner.execute.job")
-        env[RUN_MARK] = str(self._run.root)
-        return subprocess.Popen(
-            [*command, str(self._run.root)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env, **own_group(),
-        )  # fmt: skip
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout
@@ -77,13 +98,14 @@ class Supervisor:
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupts += 1
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> Ending:
+    def _wait(self, job: JobProcess) -> Ending:
+        process = job.process
         asked_at: float | None = None
         reason = ""
         while (code := process.poll()) is None:
             if asked_at is None and (reason := self._why_stop()):
                 asked_at = time.monotonic()
-                self._ask_to_stop(process)
+                job.send("stop")
             if asked_at is not None and (self._interrupts > 1 or time.monotonic() - asked_at > _GRACE_S):
                 end_tree(process.pid)
             time.sleep(_POLL_S)
@@ -97,15 +119,6 @@ class Supervisor:
         if self._timeout_s and time.monotonic() - self._began > self._timeout_s:
             return f"took longer than job_timeout_s={self._timeout_s:g}; run the same command again to go on"
         return ""
-
-    @staticmethod
-    def _ask_to_stop(process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin
-        try:
-            process.stdin.write(b"stop\n")
-            process.stdin.flush()
-        except OSError:  # it just ended by itself
-            return
 
 
 def _ending_of(code: int, run: RunDir) -> Ending:

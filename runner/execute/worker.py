@@ -23,7 +23,7 @@ from runner.execute.wire import item_from, outcome_to
 from runner.plan.index import Found, Outcome
 from runner.plan.store import Store
 from stages.contract import Failure, Result, Stage, StageError, Work
-from stages.platform import die_with_parent, limit_cpus, limit_memory, lower_priority, peak_rss_mb
+from stages.platform import RUN_MARK, die_with_parent, limit_cpus, limit_memory, lower_priority, peak_rss_mb
 from stages.registry import stage_class
 
 _TELL_EVERY_S = 0.25
@@ -137,6 +137,7 @@ def main() -> None:
     setup = json.loads(tasks.readline() or "null")
     if setup is None:
         return
+    os.environ[RUN_MARK] = setup["mark"]  # whatever it starts can be found by it
     limits = _limits(setup)
     try:
         worker = Worker(setup, replies)
