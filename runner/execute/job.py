@@ -108,14 +108,14 @@ class Job:
         """Progress four times a second, a sample each second, adapting as configured."""
         adapt = self.plan.policy.adapt
         per_sample = round(_SAMPLE_S / _TICK_S)
-        per_adapt = max(1, round(float(adapt.get("every_s", 1.0)) / _TICK_S))
+        per_adapt = max(1, round(float(adapt.get("every_s", 1.0)) / _SAMPLE_S)) * per_sample
         while True:
             await asyncio.sleep(_TICK_S)
             self.ticks += 1
             try:
                 if self.ticks % per_sample == 0:
                     self._sample()
-                if self.ticks % per_adapt == 0 and adapt.get("enabled"):
+                if self.ticks % per_adapt == 0 and adapt.get("enabled"):  # always on a fresh sample
                     self._adapt()
                 self._say()
             except OSError as error:
