@@ -17,6 +17,7 @@ from typing import Any
 from runner.execute.admission import Admission, Hold
 from runner.execute.attempt import Attempt
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
+from runner.execute.intake import Intake
 from runner.execute.lanes import Lane, make_lanes
 from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
@@ -26,7 +27,7 @@ from runner.execute.wire import item_to, outcome_from
 from runner.plan.graph import Graph
 from runner.plan.index import Index, Outcome
 from runner.plan.keys import task_key
-from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.plan import Plan, PlannedItem
 from runner.plan.tasks import RootState, Task
 from stages.contract import Failure
 
@@ -55,7 +56,7 @@ class Scheduler:
         self.counts = {"ok": 0, "failed": 0, "open": 0}
         self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up, self._nursery)
         self.admission = Admission(plan, self.lanes, self._ask_again, self._retire)
-        self._items = items
+        self._intake = Intake(plan, self.graph, items)
         self._index = index
         self._recorder = recorder
         self._roots: dict[int, RootState] = {}
@@ -66,7 +67,6 @@ class Scheduler:
         self._looking = False
         self._wake = asyncio.Event()
         self._stop: str | None = None
-        self._exhausted = False
         self._serial = 0
         self._retries = Retries(**plan.policy.retry)  # type: ignore[arg-type]
 
@@ -99,7 +99,7 @@ class Scheduler:
         self._dispatch()
         if self._stop is not None:
             return not self._running
-        return not (self._running or self._timers or self._roots) and self._exhausted
+        return not (self._running or self._timers or self._roots) and self._intake.exhausted
 
     def stop(self, reason: str) -> None:
         """Start nothing more; what runs is ended."""
@@ -133,27 +133,18 @@ class Scheduler:
 
     def _open_root(self) -> bool:
         """Open one more root when the window has room; False when there is none to open now."""
-        if self._exhausted or len(self._roots) >= self.plan.policy.batch_size:
+        if self._intake.exhausted or len(self._roots) >= self.plan.policy.batch_size:
             return False
-        planned = next(self._items, None)
-        if planned is None:
-            self._exhausted = True
-            return False
-        if planned.problem:
-            self._recorder.refused(planned.item.key, Fault(Failure.BAD_INPUT, planned.problem))
+        root = self._intake.next()
+        if isinstance(root, PlannedItem):
+            self._recorder.refused(root.item.key, Fault(Failure.BAD_INPUT, root.problem))
             self.counts["failed"] += 1
-            return True
-        root = RootState(self.graph, planned.number, planned.item, self._unsampled(planned.number))
-        self._roots[planned.number] = root
-        self.counts["open"] = len(self._roots)
-        self._offers.extend(root.start())
-        self._close_root(root)
-        return True
-
-    def _unsampled(self, number: int) -> list[str]:
-        """The stages that leave this item out, and all that hang on them."""
-        left_out = [n.name for n in self.graph.nodes.values() if not sampled(number, self.plan.items, n.sample)]
-        return [name for stage in left_out for name in (stage, *self.graph.downstream(stage))]
+        elif root is not None:
+            self._roots[root.number] = root
+            self.counts["open"] = len(self._roots)
+            self._offers.extend(root.start())
+            self._close_root(root)
+        return root is not None
 
     def _close_root(self, root: RootState) -> None:
         if not root.complete or root.number not in self._roots:

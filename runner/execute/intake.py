@@ -1,0 +1,34 @@
+"""The items of a plan, one at a time, each with the tasks that it brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.plan.graph import Graph
+from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.tasks import RootState
+
+
+class Intake:
+    """Reads items as they are wanted: a list of any length takes no more memory than the window of open roots."""
+
+    def __init__(self, plan: Plan, graph: Graph, items: Iterator[PlannedItem]) -> None:
+        self.exhausted = False
+        self._plan = plan
+        self._graph = graph
+        self._items = items
+
+    def next(self) -> RootState | PlannedItem | None:
+        """The next root; an item that cannot be one comes as it was planned; None at the end."""
+        planned = next(self._items, None)
+        if planned is None:
+            self.exhausted = True
+            return None
+        if planned.problem:
+            return planned
+        return RootState(self._graph, planned.number, planned.item, self._unsampled(planned.number))
+
+    def _unsampled(self, number: int) -> list[str]:
+        """The stages that leave this item out, and all that hang on them."""
+        left_out = [n.name for n in self._graph.nodes.values() if not sampled(number, self._plan.items, n.sample)]
+        return [name for stage in left_out for name in (stage, *self._graph.downstream(stage))]
