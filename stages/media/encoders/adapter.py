@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 TIERS = ("fast", "balanced", "quality")
 
@@ -15,6 +16,7 @@ class Adapter:
     Attributes:
         name: the option, which is also the name of its file.
         codec: FFmpeg's name of the encoder.
+        family: what it makes: `h264`, `hevc` or `av1`. A fall-back looks for the same first.
         presets: its preset words, slowest (best) first.
         quality_low: best legal quality number.
         quality_high: worst legal quality number.
@@ -28,10 +30,13 @@ class Adapter:
         hardware: it runs on a GPU, in sessions.
         quality_and_bitrate: both at once have a meaning: quality is the aim, bitrate the bound.
         variant_of: name of the adapter with the same codec that stands for the codec itself.
+        own: settings of its YAML file that differ from the schema's, but name, codec and quality. A fall-back to
+            this encoder begins with them (a test holds both equal).
     """
 
     name: str
     codec: str
+    family: str
     presets: tuple[str, ...]
     quality_low: float
     quality_high: float
@@ -45,3 +50,4 @@ class Adapter:
     hardware: bool = False
     quality_and_bitrate: bool = False
     variant_of: str = ""
+    own: Mapping[str, Any] = field(default_factory=dict)

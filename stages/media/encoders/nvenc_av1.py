@@ -5,6 +5,7 @@ from stages.media.encoders.adapter import Adapter
 ADAPTER = Adapter(
     name="nvenc_av1",
     codec="av1_nvenc",
+    family="av1",
     presets=("p7", "p6", "p5", "p4", "p3", "p2", "p1"),
     quality_low=1,  # 0 means "automatic" to FFmpeg
     quality_high=63,
@@ -16,4 +17,8 @@ ADAPTER = Adapter(
     threads_option="",
     hardware=True,
     quality_and_bitrate=True,
-)
+    own={
+        "preset": "p4", "bitrate": "5M", "maxrate": "8M", "bufsize": "10M", "tune": "hq", "sessions": 2,
+        "options": {"rc": "vbr", "spatial-aq": "1", "temporal-aq": "1"},
+    },
+)  # fmt: skip

@@ -5,6 +5,7 @@ from stages.media.encoders.adapter import Adapter
 ADAPTER = Adapter(
     name="qsv_h264",
     codec="h264_qsv",
+    family="h264",
     presets=("veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast"),
     quality_low=1,
     quality_high=51,
@@ -15,4 +16,5 @@ ADAPTER = Adapter(
     quality_option="global_quality",
     threads_option="",
     hardware=True,
+    own={"preset": "medium", "pix_fmt": "nv12"},
 )

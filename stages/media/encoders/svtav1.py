@@ -5,6 +5,7 @@ from stages.media.encoders.adapter import Adapter
 ADAPTER = Adapter(
     name="svtav1",
     codec="libsvtav1",
+    family="av1",
     presets=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13"),
     quality_low=1,  # 0 means "not set" to FFmpeg
     quality_high=63,
@@ -15,4 +16,5 @@ ADAPTER = Adapter(
     pixel_formats=("yuv420p", "yuv420p10le"),
     tune_option="svtav1-params:tune",
     threads_option="",  # it takes a level of parallelism of its own making, no number of threads
+    own={"preset": "8"},
 )

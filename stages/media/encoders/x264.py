@@ -5,6 +5,7 @@ from stages.media.encoders.adapter import Adapter
 ADAPTER = Adapter(
     name="x264",
     codec="libx264",
+    family="h264",
     presets=(
         "placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
     ),
@@ -14,4 +15,5 @@ ADAPTER = Adapter(
     tiers={"fast": "ultrafast", "balanced": "fast", "quality": "medium"},
     tunes=("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"),
     pixel_formats=("yuv420p", "yuv422p", "yuv444p", "nv12", "yuv420p10le", "yuv422p10le", "yuv444p10le"),
+    own={"preset": "medium", "tune": "film"},
 )  # fmt: skip

@@ -5,6 +5,7 @@ from stages.media.encoders.adapter import Adapter
 ADAPTER = Adapter(
     name="x265",
     codec="libx265",
+    family="hevc",
     presets=(
         "placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
     ),
@@ -16,4 +17,5 @@ ADAPTER = Adapter(
     pixel_formats=("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"),
     # FFmpeg's own -threads becomes frame threads here, of which x265 refuses more than 16.
     threads_option="x265-params:pools",
+    own={"preset": "medium"},
 )  # fmt: skip

@@ -1,0 +1,125 @@
+"""Which encoder is used: the one that was asked for, or the best that a trial proves, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stages.contract import Failure, StageError
+from stages.media.encoders.carry import carry
+from stages.media.encoders.catalog import AUTO, adapter
+from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.trial import Trial
+
+# Encoder chips first: they leave the processors to other work. H.264 before others: it plays everywhere.
+ORDER = ("nvenc_h264", "nvenc_hevc", "nvenc_av1", "x264", "x265", "svtav1")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The encoder that is used.
+
+    Attributes:
+        config: its settings; never `auto`.
+        trials: what was tried, in order; the last one is the encoder that is used.
+        reason: one sentence: why this one, why not the others, and which settings did not carry.
+    """
+
+    config: EncoderConfig
+    trials: tuple[Trial, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """An encoder that was passed over."""
+
+    name: str
+    reason: str
+    mend: str = ""
+
+
+def choose(
+    wanted: EncoderConfig,
+    trial: Callable[[EncoderConfig], Trial],
+    order: Sequence[str] = ORDER,
+    fallback: str | None = None,
+) -> Choice:
+    """Take the wanted encoder when it works here; else, or with `auto`, the next that does.
+
+    A fall-back stays with the same kind of video (h264, hevc, av1) where it can. `auto` is a choice and no
+    fall-back: it goes through its order with `fallback=none` too.
+
+    Args:
+        wanted: checked settings, of a named encoder or `auto`.
+        trial: tries settings at the real size; called until one works.
+        order: options of the group `encoder`, best first.
+        fallback: `next` or `none`; default: as `wanted` says.
+
+    Raises:
+        StageError: ENCODER, when none works, or the named one does not and `fallback` is `none`.
+    """
+    trials: list[Trial] = []
+    passed: list[_Passed] = []
+    for name in _candidates(wanted, order, fallback or wanted.fallback):
+        config, left = _settings(wanted, name, passed)
+        if config is None:
+            continue
+        trials.append(trial(config))
+        if trials[-1].able:
+            return Choice(config, tuple(trials), _why(wanted, config, passed, left))
+        passed.append(_Passed(name, trials[-1].reason, trials[-1].mend))
+    raise _none_works(wanted, passed)
+
+
+def _candidates(wanted: EncoderConfig, order: Sequence[str], fallback: str) -> list[str]:
+    if wanted.name == AUTO:
+        return list(order)
+    if fallback == "none":
+        return [wanted.name]
+    others = [name for name in order if name != wanted.name]
+    family = adapter(wanted.name).family
+    return [wanted.name, *sorted(others, key=lambda name: adapter(name).family != family)]
+
+
+def _settings(wanted: EncoderConfig, name: str, passed: list[_Passed]) -> tuple[EncoderConfig | None, tuple[str, ...]]:
+    """Settings for one candidate, and what does not carry to it; one that cannot do it is passed over."""
+    if name == wanted.name:
+        return wanted, ()
+    carried = carry(wanted, name)
+    if carried.config is None:
+        passed.append(_Passed(name, carried.refusal))
+    return carried.config, carried.left
+
+
+def _why(wanted: EncoderConfig, used: EncoderConfig, passed: Sequence[_Passed], left: Sequence[str]) -> str:
+    if used.name == wanted.name:
+        return f"encoder={used.name} was asked for and works here"
+    how = "was chosen" if wanted.name == AUTO else "is used instead"
+    told = [f"{used.name} {how}"]
+    if passed:
+        told.append(_told(passed))
+    if wanted.name != AUTO:
+        kept = "rate" if used.quality is None else f"quality {used.quality:g}"
+        told.append(f"it codes with its own settings ({kept}), as quality numbers do not carry from one to another")
+    if left:
+        told.append(f"not carried: {', '.join(left)}")
+    return "; ".join(told)
+
+
+def _told(passed: Sequence[_Passed]) -> str:
+    """Encoders that share a reason share its sentence."""
+    groups: dict[str, list[str]] = {}
+    for one in passed:
+        groups.setdefault(one.reason, []).append(one.name)
+    return "; ".join(f"{', '.join(names)} cannot encode here: {reason}" for reason, names in groups.items())
+
+
+def _none_works(wanted: EncoderConfig, passed: Sequence[_Passed]) -> StageError:
+    mend = next((one.mend for one in passed if one.mend), "")
+    if wanted.name != AUTO and len(passed) == 1:
+        mend = ", or ".join(filter(None, [mend, "set encoder.fallback=next or another encoder"]))
+    reasons = {one.reason for one in passed}
+    said = f"{passed[0].reason}" if len(reasons) == 1 else _told(passed)
+    sentence = f"encoder={wanted.name} cannot encode here: {said}; {mend or 'choose another encoder'}"
+    return StageError(Failure.ENCODER, sentence)
