@@ -258,3 +258,7 @@ def test_nested_settings_are_typed_with_their_whole_key():
     assert problems == []
     assert root.profile.audio.bitrate == "64k"
     assert [p.key for p in read_nested(Root, {"bach_size": 3}, "")[1]] == ["bach_size"]
+
+
+def test_a_group_taken_away_is_missed(here):
+    assert any(said.startswith("profile.name: is not set") for said in sentences("pipeline=narrate", "~profile"))

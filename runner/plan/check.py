@@ -72,6 +72,9 @@ def _typed(config: DictConfig) -> tuple[Root | None, dict[str, str], list[Proble
     from omegaconf.errors import OmegaConfBaseException
 
     try:
+        unset = sorted(OmegaConf.missing_keys(config))
+        if unset:
+            return None, {}, [Problem(key, "is not set", f"choose one: {key.partition('.')[0]}=…") for key in unset]
         plain = OmegaConf.to_container(config, resolve=True)
         raw = OmegaConf.to_container(config.pipeline, resolve=False)
     except OmegaConfBaseException as error:
