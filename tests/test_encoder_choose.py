@@ -86,12 +86,26 @@ def test_a_named_encoder_that_works_is_taken_as_it_is() -> None:
     assert choice.reason == "encoder=x265 was asked for and works here"
 
 
-@pytest.mark.parametrize("name", ["auto", "x264", "svtav1"])
-def test_an_odd_size_is_told_once_and_no_encoder_is_swapped_for_it(name: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "size", "says"),
+    [
+        ({}, (63, 65), "63x65 has an odd side, which h264 in yuv420p cannot hold; scale to 64x66, or use "),
+        ({"options": {"spatial-aq": "1"}}, (64, 64), "it has no option spatial-aq; take it out of encoder.options"),
+        ({"options": {"level": "99"}}, (64, 64), "invalid level_idc: 99; change its settings or "),
+    ],
+)
+def test_no_other_encoder_is_taken_for_what_was_wrongly_asked(
+    change: dict[str, object], size: tuple[int, int], says: str
+) -> None:
     with pytest.raises(StageError) as refused:
-        choose(own_config(name), really(63, 65))
-    expected = f"encoder={name} cannot encode here: 63x65 has an odd side, which yuv420p cannot hold; scale to 64x66"
-    assert refused.value.sentence.startswith(expected)
+        choose(replace(own_config("x264"), **change), really(*size))  # type: ignore[arg-type]
+    assert refused.value.sentence.startswith(f"encoder=x264 cannot encode here: {says}")
+
+
+def test_auto_takes_the_encoder_that_holds_an_odd_size() -> None:
+    choice = choose(own_config("auto"), really(63, 65), order=("x264", "x265", "svtav1"))
+    assert choice.config.name == "svtav1"
+    assert "x264 cannot encode here: 63x65 has an odd side" in choice.reason
 
 
 # --- the rule, on machines that are not here ---------------------------------------------------

@@ -16,11 +16,13 @@ class Cause:
         reason: half a sentence, without the encoder's name.
         mend: what to do; "" when nothing is known.
         lasting: it will be so again in a minute, on this machine: worth remembering.
+        asked: what was asked for is at fault, not the machine: it would fail on any.
     """
 
     reason: str
     mend: str = ""
     lasting: bool = True
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class _Sign:
     reason: str
     mend: str
     lasting: bool = True
+    asked: bool = False
 
 
 # In this order: FFmpeg often says the general after the special, such as a driver's refusal after a missing driver.
@@ -66,13 +69,16 @@ _SIGNS = (
         "unset REELTUNE_FFMPEG, pip install imageio-ffmpeg",
     ),
     _Sign(
-        r"Incompatible pixel format '([^']*)'", "it does not take the pixel format {0}", "set another encoder.pix_fmt"
+        r"Incompatible pixel format '([^']*)'", "it does not take the pixel format {0}", "set another encoder.pix_fmt",
+        asked=True,
     ),
     _Sign(
         r"Codec AVOption (\S+) .*has not been used for any stream", "it has no option {0}",
-        "take it out of encoder.options",
+        "take it out of encoder.options", asked=True,
     ),
-    _Sign(r"Unrecognized option '([^']*)'", "FFmpeg knows no option {0}", "take it out of encoder.options"),
+    _Sign(
+        r"Unrecognized option '([^']*)'", "FFmpeg knows no option {0}", "take it out of encoder.options", asked=True
+    ),
     _Sign(
         r"Cannot allocate memory|malloc of size \d+ failed", "not enough memory", "end other programs", lasting=False
     ),
@@ -90,20 +96,21 @@ _NOISE = re.compile(
 )
 
 
-def cause_of(stderr: str, status: int) -> Cause | None:
+def cause_of(stderr: str, status: int, *, hardware: bool = False) -> Cause | None:
     """The cause that a text names, or with a bad exit status the line that tells most; None when all is well.
 
     Args:
         stderr: what FFmpeg said, at level `warning`: some faults are only warnings to it.
         status: its exit status; negative: the signal that ended it.
+        hardware: what nobody knows is laid to the machine; with a software encoder, to what was asked for.
     """
     for sign in _SIGNS:
         found = re.search(sign.text, stderr)
         if found:
-            return Cause(sign.reason.format(*found.groups()), sign.mend, sign.lasting)
+            return Cause(sign.reason.format(*found.groups()), sign.mend, sign.lasting, sign.asked)
     if status < 0:
         return Cause(f"the encoder crashed (signal {-status})", "use another encoder", lasting=False)
-    return Cause(_telling_line(stderr, status)) if status else None
+    return Cause(_telling_line(stderr, status), asked=not hardware) if status else None
 
 
 def _telling_line(stderr: str, status: int) -> str:

@@ -47,8 +47,9 @@ def choose(
 ) -> Choice:
     """Take the wanted encoder when it works here; else, or with `auto`, the next that does.
 
-    A fall-back stays with the same kind of video (h264, hevc, av1) where it can. `auto` is a choice and no
-    fall-back: it goes through its order with `fallback=none` too.
+    A fall-back stays with the same kind of video (h264, hevc, av1) where it can. It mends what the machine lacks,
+    not what a named encoder was wrongly asked for: that is refused. `auto` is a choice and no fall-back: it goes
+    through its order with `fallback=none` too.
 
     Args:
         wanted: checked settings, of a named encoder or `auto`.
@@ -57,7 +58,8 @@ def choose(
         fallback: `next` or `none`; default: as `wanted` says.
 
     Raises:
-        StageError: ENCODER, when none works, or the named one does not and `fallback` is `none`.
+        StageError: ENCODER, when none works, or the named one does not and `fallback` is `none`
+            or what it was asked for is at fault.
     """
     trials: list[Trial] = []
     passed: list[_Passed] = []
@@ -69,7 +71,9 @@ def choose(
         if trials[-1].able:
             return Choice(config, tuple(trials), _why(wanted, config, passed, left))
         passed.append(_Passed(name, trials[-1].reason, trials[-1].mend))
-    raise _none_works(wanted, passed)
+        if trials[-1].asked and name == wanted.name:
+            break
+    raise _none_works(wanted, passed, asked=bool(trials) and trials[-1].asked)
 
 
 def _candidates(wanted: EncoderConfig, order: Sequence[str], fallback: str) -> list[str]:
@@ -115,11 +119,13 @@ def _told(passed: Sequence[_Passed]) -> str:
     return "; ".join(f"{', '.join(names)} cannot encode here: {reason}" for reason, names in groups.items())
 
 
-def _none_works(wanted: EncoderConfig, passed: Sequence[_Passed]) -> StageError:
+def _none_works(wanted: EncoderConfig, passed: Sequence[_Passed], *, asked: bool) -> StageError:
     mend = next((one.mend for one in passed if one.mend), "")
-    if wanted.name != AUTO and len(passed) == 1:
+    if wanted.name != AUTO and len(passed) == 1 and not asked:
         mend = ", or ".join(filter(None, [mend, "set encoder.fallback=next or another encoder"]))
     reasons = {one.reason for one in passed}
     said = f"{passed[0].reason}" if len(reasons) == 1 else _told(passed)
-    sentence = f"encoder={wanted.name} cannot encode here: {said}; {mend or 'choose another encoder'}"
+    sentence = (
+        f"encoder={wanted.name} cannot encode here: {said}; {mend or 'change its settings or choose another encoder'}"
+    )
     return StageError(Failure.ENCODER, sentence)

@@ -89,7 +89,7 @@ def _hold(words: Sequence[str], size: tuple[int, int], frames: int) -> _Held:
         times.append(time.monotonic())
 
     done = run_process(words, timeout_s=_LONGEST_S, on_stdout=take, check=False)
-    cause = fault_of(done, b"".join(pieces), size, frames)
+    cause = fault_of(done, b"".join(pieces), size, frames, hardware=True)
     return _Held(times[0], times[-1], cause) if times else _Held(0.0, 0.0, cause or Cause("it gave nothing"))
 
 

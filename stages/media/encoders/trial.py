@@ -10,6 +10,7 @@ from typing import Any
 from stages.contract import Failure, StageError
 from stages.media.command import PROTOCOLS, argv
 from stages.media.encoders.arguments import video_options
+from stages.media.encoders.catalog import adapter
 from stages.media.encoders.causes import Cause, cause_of
 from stages.media.encoders.memory import TrialMemory
 from stages.media.encoders.settings import EncoderConfig
@@ -35,6 +36,7 @@ class Trial:
         fps: frames per second of the few frames, start of the program included: a lower bound.
         seconds: wall time of the trial.
         mend: what would make it able; "" when nothing is known.
+        asked: the settings or the size are at fault, not the machine.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Trial:
     fps: float
     seconds: float
     mend: str = ""
+    asked: bool = False
 
 
 def try_encoder(
@@ -76,31 +79,33 @@ def try_encoder(
     known = _remembered(memory.get(*question)) if memory else None
     if known is not None:
         return known
-    refusal = size_cause(width, height, config.pix_fmt)
+    refusal = size_cause(width, height, config.pix_fmt, adapter(config.name).family)
     if refusal is not None:
         return _trial(config, refusal, 0.0)
-    cause, seconds = _encode(program, options, (width, height), timeout_s)
+    cause, seconds = _encode(program, options, (width, height), timeout_s, hardware=adapter(config.name).hardware)
     trial = _trial(config, cause, seconds)
     if memory and (cause is None or cause.lasting):
         memory.put(asdict(trial), *question)
     return trial
 
 
-def size_cause(width: int, height: int, pix_fmt: str) -> Cause | None:
-    """Why no encoder can hold pictures of this size in this pixel format whole, or None.
+def size_cause(width: int, height: int, pix_fmt: str, family: str) -> Cause | None:
+    """Why no stream of this family can hold pictures of this size in this pixel format, or None.
 
-    Some encoders refuse an odd side with halved colour and some cut or pad it; here it is the same for all.
+    H.264 and HEVC count a picture's sides in samples of its colour, which a halved odd side has no whole number
+    of. AV1 counts them in pixels.
     """
     if width < 1 or height < 1:
-        return Cause(f"{width}x{height} is no picture", "give a width and a height of 1 or more")
+        return Cause(f"{width}x{height} is no picture", "give a width and a height of 1 or more", asked=True)
+    if family == "av1":
+        return None
     across = 2 if _HALVED.search(pix_fmt) or _HALF_WIDTH.search(pix_fmt) else 1
     down = 2 if _HALVED.search(pix_fmt) else 1
     if width % across == 0 and height % down == 0:
         return None
     even = f"{width + width % across}x{height + height % down}"
-    return Cause(
-        f"{width}x{height} has an odd side, which {pix_fmt} cannot hold", f"scale to {even}, or encode yuv444p"
-    )
+    reason = f"{width}x{height} has an odd side, which {family} in {pix_fmt} cannot hold"
+    return Cause(reason, f"scale to {even}, or use encoder.pix_fmt=yuv444p or encoder=svtav1", asked=True)
 
 
 def command(program: FFmpeg, options: dict[str, str], size: tuple[int, int], frames: int, **pace: Any) -> list[str]:
@@ -116,9 +121,9 @@ def command(program: FFmpeg, options: dict[str, str], size: tuple[int, int], fra
     return argv(Path(program.path), ffmpeg.output(source, "pipe:1", **options, **told), level="warning")
 
 
-def fault_of(done: Finished, stdout: bytes, size: tuple[int, int], frames: int) -> Cause | None:
+def fault_of(done: Finished, stdout: bytes, size: tuple[int, int], frames: int, *, hardware: bool) -> Cause | None:
     """Why an encode of test pictures did not give every frame at its size, or None."""
-    cause = cause_of(done.stderr, done.status)
+    cause = cause_of(done.stderr, done.status, hardware=hardware)
     if cause is not None:
         return cause
     lines = stdout.decode(errors="replace").splitlines()
@@ -133,7 +138,7 @@ def fault_of(done: Finished, stdout: bytes, size: tuple[int, int], frames: int) 
 
 
 def _encode(
-    program: FFmpeg, options: dict[str, str], size: tuple[int, int], timeout_s: float
+    program: FFmpeg, options: dict[str, str], size: tuple[int, int], timeout_s: float, *, hardware: bool
 ) -> tuple[Cause | None, float]:
     """One encode: why it failed, or None, and its wall time in seconds."""
     try:
@@ -143,12 +148,12 @@ def _encode(
             raise
         slow = Cause(f"{FRAMES} frames took more than {timeout_s:g} s", "choose a faster preset", lasting=False)
         return slow, timeout_s
-    return fault_of(done, done.stdout, size, FRAMES), done.wall_s
+    return fault_of(done, done.stdout, size, FRAMES, hardware=hardware), done.wall_s
 
 
 def _trial(config: EncoderConfig, cause: Cause | None, seconds: float) -> Trial:
     if cause is not None:
-        return Trial(config.name, config.codec, False, cause.reason, 0.0, round(seconds, 3), cause.mend)
+        return Trial(config.name, config.codec, False, cause.reason, 0.0, round(seconds, 3), cause.mend, cause.asked)
     return Trial(config.name, config.codec, True, "", round(FRAMES / max(seconds, 1e-6), 1), round(seconds, 3))
 
 
