@@ -19,6 +19,7 @@ from rich.console import Console
 
 from runner.commands.doctor import doctor
 from runner.hardware.tools import package_version, shown_uri, store_problem, voice_library
+from stages.media.encoders.catalog import known_encoders
 
 
 def ask(*words: str, terminal: bool = False, width: int = 300) -> tuple[int, str]:
@@ -59,6 +60,31 @@ def test_json_holds_the_machine_too(outputs: Path) -> None:
     assert len(machine["fingerprint"]) == 12
 
 
+def test_every_encoder_is_tried_and_told(outputs: Path) -> None:
+    _, text = ask("--json", f"outputs_dir={outputs}")
+    whole = json.loads(text)
+    rows = {finding["what"]: finding for finding in whole["findings"] if finding["what"].startswith("encoder ")}
+    assert list(rows) == [f"encoder {name}" for name in [*known_encoders(), "auto"]]
+    assert [trial["name"] for trial in whole["encoders"]] == known_encoders()
+    for trial in whole["encoders"]:
+        row = rows[f"encoder {trial['name']}"]
+        assert row["state"] == ("ok" if trial["able"] else "missing")
+        assert trial["able"] or row["found"] == trial["reason"] != ""
+        assert trial["fps"] > 0 if trial["able"] else trial["fps"] == 0
+        assert not trial["asked"], "what doctor asks for must not be at fault"
+    assert all(rows[f"encoder {name}"]["state"] == "ok" for name in ("x264", "x265", "svtav1", "auto"))
+    assert sum(trial["seconds"] for trial in whole["encoders"]) < 15, "meant to be under 3 s"
+
+
+@pytest.mark.skipif(Path("/proc/driver/nvidia/version").exists(), reason="here the driver is there")
+def test_an_encoder_without_its_driver_is_told_with_the_mend(outputs: Path) -> None:
+    status, found = findings(f"outputs_dir={outputs}")
+    assert status == 0, "no encoder chip is required"
+    assert found["encoder nvenc_h264"]["found"].startswith("no NVIDIA driver: ")
+    assert "install the NVIDIA driver" in found["encoder nvenc_h264"]["mend"]
+    assert found["encoder auto"]["found"].startswith("x264 was chosen; nvenc_h264, nvenc_hevc, nvenc_av1 cannot")
+
+
 def test_plain_lines_when_not_a_terminal(outputs: Path) -> None:
     _, text = ask(f"outputs_dir={outputs}", width=40)
     states = {line.split()[0] for line in text.splitlines()}
@@ -95,6 +121,7 @@ def test_a_wrong_ffmpeg_is_told_and_ends_with_1(outputs: Path, monkeypatch: pyte
     status, found = findings(f"outputs_dir={outputs}")
     assert status == 1
     assert "REELTUNE_FFMPEG=/nowhere/ffmpeg" in found["FFmpeg"]["found"]
+    assert not [what for what in found if what.startswith("encoder ")], "the line of FFmpeg tells it all"
 
 
 def test_an_unknown_word_is_refused_in_one_sentence() -> None:

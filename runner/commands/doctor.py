@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.hardware.detect import detect
 from runner.hardware.machine import Disk, Machine
 from runner.hardware.tools import package_version, shown_uri, store_problem, voice_library
+from stages.contract import StageError
+from stages.media.encoders.carry import own_config
+from stages.media.encoders.catalog import AUTO, known_encoders
+from stages.media.encoders.choose import choose
+from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.trial import Trial, try_encoder
 from stages.media.ffmpeg import FFmpeg, NoFFmpegError, ffmpeg_binary, is_better, system_ffmpeg
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ _CARRIED = ("libx264", "libx265", "libsvtav1", "aac", "libvmaf", "ass")
 _LITTLE_RAM_MB = 2048  # one worker's limit
 _LITTLE_ROOM_MB = 2048
 _SLOW_MB_S = 30.0
+_PICTURE = (1280, 720)
+_TRIAL_S = 10.0
 _COLOURS = {OK: "green", LIMITED: "yellow", MISSING: "red"}
 _OPTIONAL = {
     "pesq": ("PESQ scores", 'pip install "reeltune[quality]" (needs a C compiler)'),
@@ -62,7 +71,9 @@ def doctor(words: Sequence[str], console: Console) -> int:
     temp = Path(given.get("temp_dir") or tempfile.gettempdir())
     machine = detect([outputs, temp])
     findings = list(_findings(machine, given.get("tracking.uri") or f"sqlite:///{outputs / 'mlflow.db'}"))
-    _show(console, machine, findings, as_json="--json" in words)
+    trials = _trials(machine)
+    findings += _encoders(machine, trials)
+    _show(console, machine, findings, trials, as_json="--json" in words)
     return 1 if any(finding.required and finding.state == MISSING for finding in findings) else 0
 
 
@@ -192,19 +203,60 @@ def _store(uri: str) -> Finding:
     return Finding("tracking store", LIMITED, problem, mend)
 
 
+# --- encoders --------------------------------------------------------------------------------------
+
+
+def _try(config: EncoderConfig, machine: Machine) -> Trial:
+    """A trial with the fastest preset: whether an encoder works here does not hang on the preset."""
+    cores = machine.cpu.usable_cores
+    return try_encoder(replace(config, preset=None), *_PICTURE, cores, "fast", timeout_s=_TRIAL_S)
+
+
+def _trials(machine: Machine) -> list[Trial]:
+    """A trial of every encoder; none without an FFmpeg, of which its own line tells."""
+    try:
+        return [_try(own_config(name), machine) for name in known_encoders()]
+    except NoFFmpegError:
+        return []
+
+
+def _encoders(machine: Machine, trials: Sequence[Trial]) -> Iterator[Finding]:
+    for trial in trials:
+        able = f"{trial.codec} codes {_PICTURE[0]}x{_PICTURE[1]}"
+        found, mend = (able, "") if trial.able else (trial.reason, trial.mend or "use another encoder")
+        yield Finding(f"encoder {trial.name}", OK if trial.able else MISSING, found, mend)
+    if trials:
+        yield _auto(machine)
+
+
+def _auto(machine: Machine) -> Finding:
+    """What `encoder=auto` comes to."""
+    try:
+        choice = choose(own_config(AUTO), functools.partial(_try, machine=machine))
+    except StageError as error:
+        return Finding(f"encoder {AUTO}", MISSING, error.sentence, "mend one of the encoders above")
+    return Finding(f"encoder {AUTO}", OK, choice.reason)
+
+
 # --- telling -------------------------------------------------------------------------------------
 
 
-def _show(console: Console, machine: Machine, findings: Sequence[Finding], *, as_json: bool) -> None:
+def _show(
+    console: Console, machine: Machine, findings: Sequence[Finding], trials: Sequence[Trial], *, as_json: bool
+) -> None:
     if as_json:
-        whole = {"machine": machine.to_dict(), "findings": [asdict(finding) for finding in findings]}
+        whole = {
+            "machine": machine.to_dict(),
+            "findings": [asdict(finding) for finding in findings],
+            "encoders": [asdict(trial) for trial in trials],
+        }
         _line(console, json.dumps(whole, indent=2, ensure_ascii=False))
     elif console.is_terminal:
         _table(console, machine, findings)
     else:
         for finding in findings:
             mend = f" -> {finding.mend}" if finding.mend else ""
-            _line(console, f"{finding.state:<8} {finding.what:<16} {finding.found}{mend}")
+            _line(console, f"{finding.state:<8} {finding.what:<18} {finding.found}{mend}")
 
 
 def _line(console: Console, text: str) -> None:
