@@ -63,7 +63,7 @@ def test_a_fall_back_stays_with_the_kind_of_video(name: str, next_one: str) -> N
     assert choice.config == own_config(next_one)
     assert choice.reason.startswith(f"{next_one} is used instead; nvenc_")
     assert "cannot encode here: no NVIDIA driver: " in choice.reason
-    assert f"quality {own_config(next_one).quality:g}" in choice.reason
+    assert f"its own quality {own_config(next_one).quality:g}" in choice.reason
     assert "do not carry" in choice.reason
 
 
@@ -170,7 +170,9 @@ def test_another_order_is_followed() -> None:
         ("auto", "x264", {"quality": 60.0}, {"quality": 21}, {"quality=60.0"}),
         ("auto", "nvenc_h264", {"options": {"rc": "cbr"}},
          {"options": {"rc": "cbr", "spatial-aq": "1", "temporal-aq": "1"}}, set()),
-        ("auto", "nvenc_h264", {"bitrate": "20M"}, {"bitrate": "20M", "quality": 23}, set()),
+        ("auto", "nvenc_h264", {"bitrate": "20M"}, {"bitrate": "20M", "quality": 23, "maxrate": ""}, set()),
+        ("auto", "nvenc_h264", {"bitrate": "6M"}, {"bitrate": "6M", "maxrate": "8M", "bufsize": "10M"}, set()),
+        ("nvenc_h264", "x264", {"bitrate": ""}, {"bitrate": "", "quality": 21, "maxrate": ""}, set()),
     ],
 )  # fmt: skip
 def test_what_was_set_carries_where_it_means_the_same(
@@ -187,6 +189,13 @@ def test_an_encoder_that_would_throw_colour_away_is_passed_over() -> None:
     choice = choose(replace(own_config("auto"), pix_fmt="yuv420p10le"), machine("nvenc_h264", "nvenc_hevc"))
     assert (choice.config.name, choice.config.pix_fmt) == ("nvenc_hevc", "p010le")
     assert "nvenc_h264 cannot encode here: does not take yuv420p10le" in choice.reason
+
+
+def test_a_bitrate_that_was_set_goes_before_quality_and_is_told() -> None:
+    choice = choose(replace(own_config("nvenc_h264"), bitrate="6M"), really())
+    if choice.config.name == "nvenc_h264":
+        pytest.skip("NVENC works here")
+    assert "it codes with bitrate 6M" in choice.reason
 
 
 def test_what_does_not_carry_is_in_the_reason() -> None:

@@ -10,6 +10,7 @@ from stages.media.encoders.adapter import Adapter
 from stages.media.encoders.catalog import AUTO, adapter
 from stages.media.encoders.check import encoder_problems
 from stages.media.encoders.settings import EncoderConfig
+from stages.settings import bits_per_second
 
 _IDENTITY = {"name", "codec"}
 _RATES = ("bitrate", "maxrate", "bufsize")
@@ -63,7 +64,7 @@ def carry(wanted: EncoderConfig, name: str) -> Carried:
     if pixels is None:
         return Carried(None, refusal=f"does not take {asked['pix_fmt']}")
     taken = {key: value for key, value in asked.items() if _takes(key, value, target, wanted)}
-    changes = {**taken, "pix_fmt": pixels, **_rates(wanted, asked, target)}
+    changes = {**taken, "pix_fmt": pixels, **_rates(wanted, asked, base)}
     if "options" in taken:
         changes["options"] = {**base.options, **taken["options"]} if wanted.name == AUTO else taken["options"]
     config = replace(base, **changes)
@@ -100,18 +101,23 @@ def _pixels(wanted: str, target: Adapter) -> str | None:
     return next((one for one in (wanted, _TWINS.get(wanted)) if one in target.pixel_formats), None)
 
 
-def _rates(wanted: EncoderConfig, asked: Mapping[str, Any], target: Adapter) -> dict[str, Any]:
-    """Bitrates mean the same everywhere. One that was set goes before the target's quality, where both cannot be."""
+def _rates(wanted: EncoderConfig, asked: Mapping[str, Any], base: EncoderConfig) -> dict[str, Any]:
+    """Bitrates mean the same everywhere. One that was set goes before the target's quality, where both cannot be.
+
+    The target's own cap stays where nobody set one and the bitrate fits under it.
+    """
     if not any(key in asked for key in _RATES):
         return {}
     bitrate = asked.get("bitrate", "")
-    capped = "maxrate" in asked or "bufsize" in asked
-    rates: dict[str, Any] = {
-        "bitrate": bitrate,
-        "maxrate": wanted.maxrate if capped else "",
-        "bufsize": wanted.bufsize if capped else "",
-    }
+    cap = wanted if "maxrate" in asked or "bufsize" in asked else base
+    if cap is base and not _fits(bitrate, base.maxrate):
+        cap = EncoderConfig()
+    rates: dict[str, Any] = {"bitrate": bitrate, "maxrate": cap.maxrate, "bufsize": cap.bufsize}
     by_rate_alone = wanted.name != AUTO and wanted.quality is None
-    if bitrate and (by_rate_alone or not target.quality_and_bitrate):
+    if bitrate and (by_rate_alone or not adapter(base.name).quality_and_bitrate):
         rates["quality"] = None
     return rates
+
+
+def _fits(bitrate: str, maxrate: str) -> bool:
+    return bool(bitrate and maxrate) and bits_per_second(bitrate) <= bits_per_second(maxrate)

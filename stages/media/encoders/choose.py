@@ -104,8 +104,8 @@ def _why(wanted: EncoderConfig, used: EncoderConfig, passed: Sequence[_Passed], 
     if passed:
         told.append(_told(passed))
     if wanted.name != AUTO:
-        kept = "rate" if used.quality is None else f"quality {used.quality:g}"
-        told.append(f"it codes with its own settings ({kept}), as quality numbers do not carry from one to another")
+        kept = f"bitrate {used.bitrate}" if used.quality is None else f"its own quality {used.quality:g}"
+        told.append(f"it codes with {kept}, as quality numbers do not carry from one encoder to another")
     if left:
         told.append(f"not carried: {', '.join(left)}")
     return "; ".join(told)

@@ -88,7 +88,12 @@ def _hold(words: Sequence[str], size: tuple[int, int], frames: int) -> _Held:
         pieces.append(piece)
         times.append(time.monotonic())
 
-    done = run_process(words, timeout_s=_LONGEST_S, on_stdout=take, check=False)
+    try:
+        done = run_process(words, timeout_s=_LONGEST_S, on_stdout=take, check=False)
+    except StageError as error:
+        if error.failure is not Failure.TIMEOUT:
+            raise
+        return _Held(0.0, 0.0, Cause(f"it did not end within {_LONGEST_S:g} s", "lower encoder.sessions"))
     cause = fault_of(done, b"".join(pieces), size, frames, hardware=True)
     return _Held(times[0], times[-1], cause) if times else _Held(0.0, 0.0, cause or Cause("it gave nothing"))
 
