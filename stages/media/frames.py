@@ -1,0 +1,174 @@
+"""Frames of footage, each with its index, its integer pts and the time base: what is compared, scaled or coded anew."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.contract import Failure, StageError
+from stages.media.faults import reading
+from stages.media.probe import opened
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The video stream of a file, as its first decoded frame tells it.
+
+    Attributes:
+        path: the file.
+        stream: index of the stream; cover pictures are passed over.
+        width: pixels as shown, after `rotation`.
+        height: pixels as shown.
+        pixel_format: FFmpeg's name of it.
+        depth: bits per component.
+        chroma: `420`, `422` or `444`; RGB counts as 444, grey as 420.
+        full_range: whether black is 0 (True) or 16 (False, which is also taken when the file does not tell), at 8 bit.
+        rotation: degrees counter-clockwise that the file asks a player to turn the coded picture by.
+    """
+
+    path: Path
+    stream: int
+    width: int
+    height: int
+    pixel_format: str
+    depth: int
+    chroma: str
+    full_range: bool
+    rotation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each frame is shown: `pts` in order of display, in units of `time_base` seconds.
+
+    `pts` is empty where a frame has none (raw streams); `count` is known all the same.
+    """
+
+    time_base: Fraction
+    count: int
+    pts: tuple[int, ...]
+
+    def seconds(self, index: int) -> float:
+        """Time of a frame since the first one; 0.0 where the file has no times."""
+        return float((self.pts[index] - self.pts[0]) * self.time_base) if self.pts else 0.0
+
+    def just_before(self, index: int) -> Fraction:
+        """A time, on the file's own clock, after the frame before this one and not after this one."""
+        first = self.pts[max(0, index - 1)]
+        return Fraction(first + self.pts[index], 2) * self.time_base
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame; `index` counts shown frames from 0, `pts` is in `time_base` (None in raw streams)."""
+
+    index: int
+    pts: int | None
+    time_base: Fraction
+    picture: VideoFrame
+
+
+def track(path: Path) -> Track:
+    """What the pictures of a file are. Decodes one frame.
+
+    Raises:
+        StageError: BAD_INPUT when there is no picture that decodes.
+    """
+    for frame, stream in _decoded(path, 0):
+        picture, shape = frame, frame.format
+        turned = int(picture.rotation) % 180 != 0
+        return Track(
+            path=path,
+            stream=stream.index,
+            width=picture.height if turned else picture.width,
+            height=picture.width if turned else picture.height,
+            pixel_format=shape.name,
+            depth=max(component.bits for component in shape.components),
+            chroma=_chroma(shape),
+            full_range=shape.is_rgb or shape.name.startswith("yuvj") or int(picture.color_range) == _FULL_RANGE,
+            rotation=int(picture.rotation),
+        )
+    raise StageError(Failure.BAD_INPUT, f"{path.name}: not one of its pictures can be decoded; make the file again")
+
+
+def _chroma(shape: Any) -> str:
+    if shape.is_rgb or len(shape.components) < 3:
+        return "444" if shape.is_rgb else "420"
+    if shape.chroma_width(16) == 16:
+        return "444"
+    return "422" if shape.chroma_height(16) == 16 else "420"
+
+
+def timeline(path: Path) -> Timeline:
+    """When each frame is shown, read from the packets alone: nothing is decoded.
+
+    Packets that an edit list hides are no frames. A damaged end of the file counts as the end.
+
+    Raises:
+        StageError: BAD_INPUT when the file cannot be opened or read.
+    """
+    with opened(path) as container:
+        stream = _pictures(container, path)
+        shown = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        base = stream.time_base
+    known = [pts for pts in shown if pts is not None]
+    return Timeline(base, len(shown), tuple(sorted(known)) if len(known) == len(shown) else ())
+
+
+def read_frames(
+    path: Path, start: int = 0, stop: int | None = None, *, times: Timeline | None = None
+) -> Iterator[Frame]:
+    """Frames `start` to `stop` (not included), one at a time, so that memory holds one.
+
+    Args:
+        path: the file.
+        start: index of the first frame wanted.
+        stop: index after the last one; None: to the end.
+        times: the file's timeline, when it is known: then a late start is reached by seeking, else by decoding.
+
+    Raises:
+        StageError: BAD_INPUT when decoding fails.
+    """
+    if stop is not None and stop <= start:
+        return
+    wanted = times.pts[start] if times is not None and 0 < start < len(times.pts) else None
+    # several frames may share a time: counting begins at the first of them
+    index = bisect_left(times.pts, wanted) if times is not None and wanted is not None else 0
+    for picture, stream in _decoded(path, wanted):
+        if wanted is not None and picture.pts is not None and picture.pts < wanted:
+            continue
+        if index >= start:
+            yield Frame(index, picture.pts, picture.time_base or stream.time_base, picture)
+        index += 1
+        if index == stop:
+            return
+
+
+def _decoded(path: Path, since: int | None) -> Iterator[tuple[VideoFrame, Any]]:
+    """Decoded frames from the key frame before pts `since` on (0 and None: from the beginning)."""
+    with opened(path) as container, reading(path):
+        stream = _pictures(container, path)
+        stream.thread_type = "AUTO"
+        if since:
+            container.seek(since, stream=stream, backward=True)
+        for frame in container.decode(stream):
+            yield frame, stream
+
+
+def _pictures(container: InputContainer, path: Path) -> Any:
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise StageError(Failure.BAD_INPUT, f"{path.name}: holds no video")

@@ -1,0 +1,210 @@
+"""Scores of one video against another by FFmpeg's own filters: VMAF, SSIM, PSNR, and a thumbnail of each frame.
+
+One process decodes both once. Frames get their index as time, so that neither time bases nor variable frame rates
+decide which frame meets which. Logs are plain names in a folder of the process: no path has to be escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.contract import Failure, StageError
+from stages.media.align import SIDE
+from stages.media.command import PROTOCOLS, file_url
+from stages.media.frames import Track
+from stages.media.processes import progress_reader, run_process
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SMALLEST_VMAF = 32  # libvmaf ends with a segmentation fault on pictures of 16 × 16
+_SMALLEST_SSIM = 8  # FFmpeg's ssim compares blocks of 8 × 8
+_LOGS = {"vmaf": "vmaf.json", "ssim": "ssim.log", "psnr": "psnr.log"}
+_THUMBNAILS = ("distorted.gray", "reference.gray")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Frames `first` to `last` (not included). Seeks are times on each file's own clock; None: from the beginning."""
+
+    first: int
+    last: int
+    seek_reference: Fraction | None = None
+    seek_distorted: Fraction | None = None
+
+    @property
+    def count(self) -> int:
+        """How many frames it has."""
+        return self.last - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores by frame of a window, and thumbnails (grey 0 … 255, shape [frames, SIDE·SIDE]) of both.
+
+    A list is empty when that metric was not asked for. `psnr` holds infinity where two frames are the same.
+    """
+
+    vmaf: list[float]
+    ssim: list[float]
+    psnr: list[float]
+    reference: NDArray[np.float32]
+    distorted: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How two videos are compared.
+
+    Attributes:
+        binary: the FFmpeg program.
+        reference: what is taken as right.
+        distorted: what is judged.
+        model: VMAF model by name; "" without VMAF.
+        threads: threads of libvmaf, and of the filters.
+        metrics: False for thumbnails alone.
+    """
+
+    binary: Path
+    reference: Track
+    distorted: Track
+    model: str
+    threads: int
+    metrics: bool = True
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the metrics that this pair gets."""
+        if not self.metrics:
+            return ()
+        size = min(self.reference.width, self.reference.height)
+        return (*(["vmaf"] if self.model else []), *(["ssim"] if size >= _SMALLEST_SSIM else []), "psnr")
+
+    def run(self, window: Window, folder: Path, progress: Callable[[float], None]) -> Scores:
+        """Score a window in an empty folder.
+
+        Raises:
+            StageError: BAD_INPUT when either does not decode to as many frames as it should; as FFmpeg failed.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        run_process(
+            self.command(window),
+            cwd=folder,
+            on_stdout=progress_reader(lambda block: progress(_frame(block) / window.count)),
+        )
+        distorted, reference = (_thumbnails(folder / name) for name in _THUMBNAILS)
+        _complete(self.reference, len(reference), window)
+        _complete(self.distorted, len(distorted), window)
+        read = {"vmaf": _vmaf, "ssim": _ssim, "psnr": _psnr}
+        found = {name: read[name](folder / _LOGS[name]) for name in self.wanted}
+        for name, values in found.items():
+            if len(values) != window.count:
+                sentence = f"{self.distorted.path.name}: {name} has {len(values)} of {window.count} frames"
+                raise StageError(Failure.ENCODER, f"{sentence}; choose another FFmpeg in REELTUNE_FFMPEG")
+        return Scores(
+            found.get("vmaf", []),
+            found.get("ssim", []),
+            found.get("psnr", []),
+            reference=reference,
+            distorted=distorted,
+        )
+
+    def command(self, window: Window) -> list[str]:
+        """The words of the FFmpeg command."""
+        head = [str(self.binary), "-nostdin", "-hide_banner", "-loglevel", "error", "-nostats", "-progress", "pipe:1"]
+        inputs = [*_input(self.distorted, window.seek_distorted), *_input(self.reference, window.seek_reference)]
+        maps = [["-map", f"[{label}]", "-f", "rawvideo", file] for label, file in zip("de", _THUMBNAILS, strict=True)]
+        maps += [["-map", f"[{name}]", "-f", "null", "-"] for name in self.wanted]
+        outputs = [word for words in maps for word in ["-fps_mode", "passthrough", *words]]
+        threads = ["-filter_complex_threads", str(self.threads)]
+        return [*head, "-y", *threads, *inputs, "-filter_complex", self.graph(window), *outputs]
+
+    def graph(self, window: Window) -> str:
+        """The filter graph: both inputs brought to one size, format and range, counted, and given to each metric."""
+        wanted = self.wanted
+        chains = []
+        for number, (label, video) in enumerate((("d", self.distorted), ("e", self.reference))):
+            legs = "".join(f"[{label}{name}]" for name in wanted)
+            steps = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N", *self._converted(video)]
+            chains.append(f"[{number}:{video.stream}]{','.join(steps)},split={len(wanted) + 1}[{label}s]{legs}")
+            small = f"extractplanes=y,scale={SIDE}:{SIDE}:flags=area,format=gray16le"
+            chains.append(f"[{label}s]{small}[{label}]")
+        chains += [f"[d{name}][e{name}]{self._filter(name)}[{name}]" for name in wanted]
+        return ";".join(chains)
+
+    def _filter(self, name: str) -> str:
+        if name != "vmaf":
+            return f"{name}=stats_file={_LOGS[name]}"
+        return f"libvmaf=model=version={self.model}:n_threads={self.threads}:log_fmt=json:log_path={_LOGS[name]}"
+
+    def _converted(self, video: Track) -> list[str]:
+        """Filters that bring a video to the reference's size and range, and to the deeper of the two formats."""
+        right = self.reference
+        wanted = common_format(right, self.distorted)
+        steps = []
+        scale = []
+        if (video.width, video.height) != (right.width, right.height):
+            scale += [f"w={right.width}", f"h={right.height}"]
+        if video.full_range != right.full_range:
+            scale += [f"in_range={_range(video)}", f"out_range={_range(right)}"]
+        if scale:
+            steps.append("scale=" + ":".join([*scale, "flags=bicubic"]))
+        if scale or video.pixel_format != wanted:
+            steps.append(f"format={wanted}")
+        return steps
+
+
+def common_format(reference: Track, distorted: Track) -> str:
+    """The planar format both are compared in: chroma of the reference, depth of the deeper one (8, 10 or 12 bit)."""
+    depth = next((known for known in (8, 10) if max(reference.depth, distorted.depth) <= known), 12)
+    return f"yuv{reference.chroma}p" + ("" if depth == 8 else f"{depth}le")
+
+
+def _range(video: Track) -> str:
+    return "pc" if video.full_range else "tv"
+
+
+def _input(video: Track, seek: Fraction | None) -> list[str]:
+    """Input words. A seek is exact: FFmpeg decodes from the key frame before and drops what comes before the time."""
+    start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
+    return [*start, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
+
+
+def _frame(block: dict[str, str]) -> int:
+    value = block.get("frame", "0")
+    return int(value) if value.isdigit() else 0
+
+
+def _thumbnails(file: Path) -> NDArray[np.float32]:
+    import numpy as np
+
+    grey = np.fromfile(file, "<u2").astype(np.float32).reshape(-1, SIDE * SIDE)
+    return grey / np.float32(257)
+
+
+def _complete(video: Track, count: int, window: Window) -> None:
+    if count != window.count:
+        where = f"frames {window.first} to {window.last - 1}"
+        sentence = f"{video.path.name}: of {where} only {count} can be decoded; the file is damaged, make it again"
+        raise StageError(Failure.BAD_INPUT, sentence)
+
+
+def _vmaf(log: Path) -> list[float]:
+    frames = json.loads(log.read_text(encoding="utf-8"))["frames"]
+    return [float(frame["metrics"]["vmaf"]) for frame in frames]
+
+
+def _ssim(log: Path) -> list[float]:
+    return [float(value) for value in re.findall(r" All:(-?[\d.]+)", log.read_text(encoding="utf-8"))]
+
+
+def _psnr(log: Path) -> list[float]:
+    return [float(value) for value in re.findall(r" psnr_avg:([\d.]+|inf)", log.read_text(encoding="utf-8"))]
