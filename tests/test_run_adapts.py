@@ -5,7 +5,7 @@ from cli import drill, lines, step
 
 def test_a_stage_that_leaves_the_cpu_idle_gets_more_workers(tmp_path):
     lines(tmp_path / "l.txt", *[f"t{i}" for i in range(40)])
-    words = ["adapt.cpu_low=99", "adapt.cpu_high=100", "hardware.cpu_threads=1"]
+    words = ["adapt.cpu_low=100", "adapt.cpu_high=100", "hardware.cpu_threads=1"]
     done = drill(tmp_path, "drill", "l.txt", *words, *step("first", sleep_s=0.1))
     assert done.code == 0, done.err
     raised = [e for e in done.events("workers") if e["stage"] == "first"]

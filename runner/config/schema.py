@@ -89,7 +89,7 @@ class AdaptConfig:
 
     enabled: bool = setting(True, "change worker counts while running (only those set to auto)")
     every_s: float = setting(1.0, "how often, in whole seconds", low=1, high=60, unit="s")
-    cpu_low: float = setting(70.0, "below this a worker is added", low=1, high=100, unit="%")
+    cpu_low: float = setting(70.0, "below this a worker is added; 100: always", low=1, high=100, unit="%")
     cpu_high: float = setting(90.0, "above this one is taken away", low=1, high=100, unit="%")
     ram_low: float = setting(80.0, "a worker is added only below this", low=1, high=100, unit="%")
     ram_high: float = setting(90.0, "above this one is taken away", low=1, high=100, unit="%")

@@ -42,7 +42,8 @@ def next_count(count: int, span: Span, cpu: float, ram: float, rule: Thresholds)
         return count - 1, f"memory at {ram:.0f} %"
     if cpu > rule.cpu_high and count > span.floor:
         return count - 1, f"CPU at {cpu:.0f} %"
-    if cpu < rule.cpu_low and ram < rule.ram_low and count < span.high:
+    idle = cpu < rule.cpu_low or rule.cpu_low >= 100  # 100 stands for "whatever the CPU does"
+    if idle and ram < rule.ram_low and count < span.high:
         return count + 1, f"CPU at {cpu:.0f} %, memory at {ram:.0f} %"
     return count, ""
 
