@@ -56,7 +56,8 @@ def test_a_process_that_is_gone_has_no_tree() -> None:
 def test_memory_of_children_counts(tmp_path: Path) -> None:
     monitor = Monitor(os.getpid(), [tmp_path])
     before = monitor.sample({})["resource.rss_mb"]
-    hungry = "b = bytearray(80_000_000); b[::4096] = b'x' * len(b[::4096]); print('up', flush=True); import time; time.sleep(60)"
+    hungry = "import time; b = bytearray(80_000_000); b[::4096] = b'x' * len(b[::4096])"
+    hungry += "; print('up', flush=True); time.sleep(60)"
     with processes([sys.executable, "-c", hungry]):
         after = monitor.sample({})["resource.rss_mb"]
     assert 75 < after - before < 130
