@@ -10,6 +10,7 @@ from picture_help import LOSSLESS, PICTURES, footage, recoded, rows_of, score
 from stages.contract import Failure, StageError
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.pooling import PSNR_CAP
+from stages.platform import WINDOWS
 from stages.quality.picture import ScorePicture, ScorePictureSettings
 
 STAMP = "setpts=N/25/TB"
@@ -240,3 +241,19 @@ def test_without_vmaf(reference, tmp_path):
 def test_progress_and_needs(reference, tmp_path):
     assert ScorePicture.needs(ScorePictureSettings(threads=3)).cpu_threads == 3
     assert ffmpeg_binary().identity in ScorePicture.tools(ScorePictureSettings()).values()
+
+
+@pytest.mark.skipif(WINDOWS, reason="the program that hides a filter is a shell script")
+def test_an_ffmpeg_without_libvmaf_says_so_and_measures_the_rest(reference, tmp_path, monkeypatch):
+    real = ffmpeg_binary().path
+    program = tmp_path / "ffmpeg-plain"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$2" = -filters ]; then "{real}" -filters | grep -v libvmaf\nelse exec "{real}" "$@"; fi\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("REELTUNE_FFMPEG", str(program))
+    result = score(reference, reference, tmp_path / "s")
+    assert result.data["quality"]["metrics"] == ["ssim", "psnr"]
+    assert any("has no libvmaf" in note for note in result.notes)
+    with pytest.raises(StageError, match="VMAF cannot be measured"):
+        score(reference, reference, tmp_path / "t", metric="vmaf")
