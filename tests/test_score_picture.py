@@ -238,9 +238,21 @@ def test_without_vmaf(reference, tmp_path):
     assert rows_of(result)[0]["vmaf"] is None
 
 
-def test_progress_and_needs(reference, tmp_path):
-    assert ScorePicture.needs(ScorePictureSettings(threads=3)).cpu_threads == 3
+def test_needs_go_with_the_threads_and_so_does_the_way_out(tmp_path):
+    three, one = ScorePictureSettings(threads=3), ScorePictureSettings(threads=1)
+    assert ScorePicture.needs(three).cpu_threads == 3
+    assert ScorePicture.needs(three).ram_mb > ScorePicture.needs(one).ram_mb
+    assert [step.changes for step in ScorePicture.ladder(three, Failure.HOST_OOM)] == [{"threads": 1}]
+    assert not list(ScorePicture.ladder(one, Failure.HOST_OOM))
+    assert not list(ScorePicture.ladder(three, Failure.BAD_INPUT))
     assert ffmpeg_binary().identity in ScorePicture.tools(ScorePictureSettings()).values()
+
+
+def test_threads_do_not_change_the_scores(reference, tmp_path):
+    words = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "30", "-pix_fmt", "yuv420p")
+    video = recoded(reference, tmp_path / "video.mkv", *words)
+    one, three = (rows_of(score(reference, video, tmp_path / str(n), threads=n)) for n in (1, 3))
+    assert one == three
 
 
 @pytest.mark.skipif(WINDOWS, reason="the program that hides a filter is a shell script")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Step, Work
 from stages.media.align import Alignment, align
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Timeline, Track, timeline, track
@@ -119,8 +119,15 @@ class ScorePicture(Stage[ScorePictureSettings]):
 
     @classmethod
     def needs(cls, config: ScorePictureSettings) -> Needs:
-        """All its threads; memory for the frames in flight of both videos."""
-        return Needs(cpu_threads=float(config.threads or len(usable_cpus())), ram_mb=1200)
+        """All its threads; memory as measured at 3840 × 2160 and 10 bit, where each thread holds frames."""
+        threads = config.threads or len(usable_cpus())
+        return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
+
+    @classmethod
+    def ladder(cls, config: ScorePictureSettings, failure: Failure) -> Iterable[Step]:
+        """Frames in flight go with the threads."""
+        if failure is Failure.HOST_OOM and config.threads != 1:
+            yield Step({"threads": 1}, "one thread holds the fewest frames in memory")
 
     @classmethod
     def tools(cls, config: ScorePictureSettings) -> Mapping[str, str]:  # noqa: ARG003
