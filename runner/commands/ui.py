@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING
@@ -23,6 +23,7 @@ from stages.platform import end_group, own_group
 if TYPE_CHECKING:
     from rich.console import Console
 
+_TAKEN = -1  # the port went to somebody else between our look and our start
 _KEYS = ("outputs_dir", "tracking.uri", "tracking_uri", "port", "host")
 _FIRST_PORT = 5000
 _READY_S = 90.0
@@ -51,11 +52,15 @@ def ui(words: Sequence[str], console: Console) -> int:
             return 1
         host = given.get("host") or "127.0.0.1"
         port = _port(host, given.get("port"))
+        _finish_killed(outputs_of(given), uri)
+        code = _serve(uri, host, port, console)
+        while code == _TAKEN:  # another program was quicker: a port asked for is refused, else the next one serves
+            port = _port(host, given.get("port"))
+            code = _serve(uri, host, port, console)
+        return code
     except WordError as error:
         _say(console, str(error))
         return 2
-    _finish_killed(outputs_of(given), uri)
-    return _serve(uri, host, port, console)
 
 
 def _port(host: str, asked: str | None) -> int:
@@ -121,8 +126,10 @@ def _command(uri: str, host: str, port: int) -> list[str]:
 def _watch(process: subprocess.Popen[bytes], host: str, port: int, log: IO[str], console: Console) -> int:
     """Say the address once it answers, then wait for the end."""
     deadline = time.monotonic() + _READY_S
-    while not _answers(host, port):
+    while not _listens(process.pid, port):
         if process.poll() is not None or time.monotonic() > deadline:
+            if not _is_free(host, port):
+                return _TAKEN
             log.seek(0)
             tail = log.read().strip().splitlines()[-1:] or ["no message"]
             _say(console, f"the MLflow UI did not start: {tail[0][:300]}")
@@ -134,13 +141,18 @@ def _watch(process: subprocess.Popen[bytes], host: str, port: int, log: IO[str],
     return 1
 
 
-def _answers(host: str, port: int) -> bool:
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    try:
-        socket.create_connection((near, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def _listens(pid: int, port: int) -> bool:
+    """True when the server, or a process of its, listens on the port: another program's answer is none of ours."""
+    import psutil
+
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                found = process.net_connections(kind="tcp")
+                if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in found):
+                    return True
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
