@@ -67,6 +67,7 @@ class WorkerProcess:
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next = 0
         self._ready: asyncio.Future[None] | None = None
+        self._failure: TaskFailed | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
 
@@ -95,6 +96,8 @@ class WorkerProcess:
             TaskFailed: with the fault.
         """
         await self.start()
+        if self._failure:  # it died since it was chosen: nobody would answer
+            raise self._failure
         self._next += 1
         number = self._next
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -141,6 +144,7 @@ class WorkerProcess:
 
     def _break(self, failure: TaskFailed) -> None:
         self.gone = True
+        self._failure = failure
         waiting = [self._ready, *self._pending.values()]
         for future in waiting:
             if future and not future.done():
