@@ -27,10 +27,9 @@ from runner.plan.index import Index
 from runner.plan.plan import Plan, load_plan, read_items
 from runner.record.journal import Journal, Lines
 from runner.record.monitor import Monitor
-from runner.record.rundir import RunDir, read_json
+from runner.record.rundir import EXIT_CODES, RunDir, read_json
 from stages.platform import die_with_parent, usable_cpus
 
-EXIT = {"ok": 0, "partial": 3, "failed": 1, "killed": 130}
 KILLED = "killed"
 _TICK_S = 0.25
 _SAMPLE_S = 1.0
@@ -176,7 +175,7 @@ async def _main() -> int:
     _errors_to(run.log)
     job = Job(run, nursery)
     _on_signal(job, loop)
-    return EXIT[await job.run()]
+    return EXIT_CODES[await job.run()]
 
 
 def _errors_to(log: Path) -> None:
@@ -192,7 +191,7 @@ def main() -> int:
         return asyncio.run(_main())
     except OSError as error:
         sys.stderr.write(fault_of(error, "the run").sentence + "\n")
-        return EXIT["failed"]
+        return EXIT_CODES["failed"]
 
 
 if __name__ == "__main__":

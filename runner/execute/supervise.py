@@ -17,9 +17,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from runner.execute.job import EXIT, KILLED
+from runner.execute.job import KILLED
 from runner.record.progress import View
-from runner.record.rundir import RunDir
+from runner.record.rundir import EXIT_CODES, RunDir
 from stages.platform import end_marked, end_tree, own_group, python_child
 
 _GRACE_S = 10.0
@@ -126,7 +126,7 @@ def _ending_of(code: int, run: RunDir) -> Ending:
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return Ending(KILLED, f"its process was ended by {name}; run the same command again to go on")
-    if code not in EXIT.values() or not _has_last_word(run):
+    if code not in EXIT_CODES.values() or not _has_last_word(run):
         said = _last_line(run.log)
         return Ending("failed", f"its process ended with status {code} ({said}); see job.log in the run's folder")
     return Ending()

@@ -12,6 +12,7 @@ from typing import Any
 from stages.platform import point_latest, write_atomic
 
 SCHEMA_VERSION = 1
+EXIT_CODES = {"ok": 0, "partial": 3, "failed": 1, "killed": 130}  # of a run, by its status
 
 
 @dataclass(frozen=True, slots=True)

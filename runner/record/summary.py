@@ -14,11 +14,10 @@ from runner.record.figures import journal_metrics, last_sample_t, resource_metri
 from runner.record.itemstates import COMPLETE, FAILED, SEEN, ItemStates
 from runner.record.jsonl import read_lines
 from runner.record.masking import mask, mask_words
-from runner.record.rundir import SCHEMA_VERSION, RunDir, read_json
+from runner.record.rundir import EXIT_CODES, SCHEMA_VERSION, RunDir, read_json
 from runner.record.tally import Tally
 from stages.platform import beside, flush_to_disk
 
-EXIT_CODES = {"ok": 0, "partial": 3, "failed": 1, "killed": 130}
 _WORSE = ("ok", "partial", "failed", "killed")
 
 
