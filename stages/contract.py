@@ -104,12 +104,14 @@ class Work:
         parts: with `gathers`, the children of the item in their order, each with what the stage declared.
         scratch: an empty folder of its own; whatever is left there is removed afterwards.
         progress: call with 0..1 now and then on long work.
+        memory_mb: limit for a program that the stage starts, MB (`run_process(..., memory_mb=)`); 0 for none.
     """
 
     item: Item
     scratch: Path
     parts: Sequence[Item] = ()
     progress: Callable[[float], None] = lambda _done: None
+    memory_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,15 @@ class Stage(ABC, Generic[ConfigT]):
     def needs(cls, config: ConfigT) -> Needs:  # noqa: ARG003
         """What one task takes from the machine with these settings."""
         return Needs()
+
+    @classmethod
+    def task_needs(cls, config: ConfigT, data: Mapping[str, Json]) -> Needs:  # noqa: ARG003
+        """What one task takes, when the data of its item tell more than the settings: of films the large take more.
+
+        A stage that overrides it starts programs of differing size, and hands `Work.memory_mb` to each: `needs` is then
+        what a worker itself takes. Cheap: called for every task. `rate` is that of `needs`.
+        """
+        return cls.needs(config)
 
     @classmethod
     def concurrency(cls, config: ConfigT) -> int:  # noqa: ARG003

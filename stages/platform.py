@@ -213,11 +213,16 @@ def die_with_parent(*, gently: bool = False) -> bool:
 # --- limits of the calling process -----------------------------------------------------------
 
 
-def limit_memory(megabytes: int) -> str:
+def limit_memory(megabytes: int, pid: int = 0) -> str:
     """Cap the private memory of this process; more raises MemoryError or ends it, and spares the machine.
 
     RLIMIT_DATA counts brk and private writable mappings (Linux ≥ 4.7), which is what a worker really
     takes; RLIMIT_AS would also count mapped libraries and reserved address space.
+
+    Args:
+        megabytes: the limit; 0 for none.
+        pid: a program that was just started, limited with what it starts instead of this process (Linux alone can).
+            From outside: code between fork and exec is not safe in a process with threads.
 
     Returns:
         what was done, for the journal.
@@ -228,11 +233,16 @@ def limit_memory(megabytes: int) -> str:
         import resource
     except ImportError:
         return "no memory limit: this system has no rlimits"
+    if pid and not LINUX:
+        return "no memory limit: this system sets none on a running program"
     size = megabytes * 1024 * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = size if hard == resource.RLIM_INFINITY else min(size, hard)
     try:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        if pid:
+            resource.prlimit(pid, resource.RLIMIT_DATA, (soft, hard))
+        else:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     except (ValueError, OSError) as error:
         return f"no memory limit: {error}"
     return f"RLIMIT_DATA {soft // 1024 // 1024} MB"
@@ -284,8 +294,23 @@ def peak_rss_mb() -> float:
     if LINUX:
         lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
         return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
+    return _usage("RUSAGE_SELF")[1]
+
+
+def spent_by_children() -> tuple[float, float]:
+    """What the children that this process waited for took so far, and theirs.
+
+    Returns:
+        CPU seconds, and the peak resident memory of the largest, MB (on Linux at least that of this process when it
+        started the child); zeros where the system does not tell.
+    """
+    return _usage("RUSAGE_CHILDREN")
+
+
+def _usage(of: str) -> tuple[float, float]:
     try:
         import resource
     except ImportError:
-        return 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
+        return 0.0, 0.0
+    used = resource.getrusage(getattr(resource, of))
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / (1024 if LINUX else 1024 * 1024)

@@ -268,6 +268,21 @@ except MemoryError:
     assert said(code).splitlines() == ["RLIMIT_DATA 200 MB", "refused"]
 
 
+@linux
+def test_a_memory_limit_of_a_program_is_not_ours():
+    code = "import sys; sys.stdin.read(1); x = bytearray(300_000_000)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert limit_memory(200, child.pid) == "RLIMIT_DATA 200 MB"
+        assert b"MemoryError" in child.communicate(b"x", timeout=30)[1]
+    assert len(bytearray(300_000_000)) == 300_000_000
+    assert "no memory limit: " in limit_memory(200, child.pid), "it has ended"
+
+
+def test_where_programs_cannot_be_limited_it_is_said(monkeypatch):
+    monkeypatch.setattr(platform, "LINUX", False)
+    assert "sets none on a running program" in limit_memory(200, os.getpid())
+
+
 def test_no_memory_limit_is_said_too():
     assert limit_memory(0) == "no memory limit asked"
 
@@ -313,3 +328,20 @@ def test_peak_memory_grows_with_what_is_taken():
     assert 60 <= grown <= 110
     assert shrunk == 0, "a peak does not come down"
     assert peak_rss_mb() > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system does not tell")
+def test_what_children_took_is_known_once_they_were_waited_for():
+    code = """
+import subprocess, sys
+from stages.platform import spent_by_children
+before = spent_by_children()
+busy = "import time; x = bytearray(150_000_000)\\nwhile time.process_time() < 0.5: pass"
+subprocess.run([sys.executable, "-c", busy], check=True)
+after = spent_by_children()
+print(*before, after[0] - before[0], after[1])
+"""
+    before_s, before_mb, spent, peak = map(float, said(code).split())
+    assert (before_s, before_mb) == (0, 0)
+    assert 0.5 <= spent < 1.5
+    assert 140 < peak < 250

@@ -141,6 +141,52 @@ def test_failures_are_classed_and_said_in_one_line(code: str, failure: Failure, 
     assert "\n" not in caught.value.sentence
 
 
+def test_a_program_that_was_killed_ran_out_of_memory_most_likely():
+    with pytest.raises(StageError, match="memory ran out") as caught:
+        run_process(python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    assert caught.value.failure is Failure.HOST_OOM
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone limits a running program")
+
+
+@linux
+def test_a_program_is_held_to_its_memory_and_we_are_not():
+    done = run_process(python("x = bytearray(100_000_000); print(len(x))"), memory_mb=200)
+    assert (done.stdout, done.limit) == (b"100000000\n", "RLIMIT_DATA 200 MB")
+    with pytest.raises(StageError, match="held to RLIMIT_DATA 200 MB") as caught:
+        run_process(python("import time; time.sleep(0.3); x = bytearray(400_000_000)"), memory_mb=200)
+    assert caught.value.failure is Failure.HOST_OOM and "limits.worker_ram_mb" in caught.value.sentence
+    assert len(bytearray(400_000_000)) == 400_000_000
+
+
+@linux
+def test_what_a_limited_program_starts_is_limited_too():
+    big = "[sys.executable, '-c', 'x = bytearray(4 * 10**8)']"
+    code = f"import subprocess, sys, time; time.sleep(0.3); sys.exit(subprocess.run({big}).returncode)"
+    with pytest.raises(StageError) as caught:
+        run_process(python(code), memory_mb=200)
+    assert caught.value.failure is Failure.HOST_OOM
+
+
+def test_no_limit_is_said_too():
+    assert run_process(python("x = bytearray(400_000_000)")).limit == "no memory limit asked"
+
+
+@linux
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [("libx264", []), ("libx265", ["-x265-params", "pools=2"]), ("libsvtav1", ["-preset", "12"])],
+)
+def test_encoders_that_run_into_their_limit_are_known_by_their_words(encoder: str, options: list[str]):
+    """Each says it in its own words, and none of them says so at the end."""
+    source = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:d=1", "-threads", "2", "-c:v", encoder, *options]
+    words = [str(ffmpeg_binary().path), "-nostdin", "-loglevel", "error", *source, "-f", "null", "-"]
+    with pytest.raises(StageError) as caught:
+        run_process(words, memory_mb=200, timeout_s=20)
+    assert caught.value.failure is Failure.HOST_OOM, caught.value.detail
+
+
 def test_a_program_that_is_not_there_is_one_sentence():
     with pytest.raises(StageError, match="cannot be started"):
         run_process(["/nowhere/ffmpeg", "-version"])

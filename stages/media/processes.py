@@ -13,14 +13,25 @@ from pathlib import Path
 from typing import IO
 
 from stages.contract import Failure, StageError
-from stages.platform import WINDOWS, end_group, own_group
+from stages.platform import WINDOWS, end_group, limit_memory, own_group
 
 _TAIL = 16 * 1024
 _DRAIN_S = 1.0  # how long a pipe may stay open after its program ended: then a left-over child holds it
 _READ = 64 * 1024
+_KILLED = 9  # the signal that the kernel sends when memory is out
 _CAUSES: tuple[tuple[Failure, tuple[str, ...]], ...] = (
     (Failure.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough space on the disk")),
-    (Failure.HOST_OOM, ("Cannot allocate memory",)),
+    (
+        Failure.HOST_OOM,
+        (
+            "Cannot allocate memory",
+            "malloc of size",  # x264, x265
+            "emory allocation fail",
+            "pthread_create() failed: Resource temporarily unavailable",  # no room for the thread's stack
+            "std::bad_alloc",
+            "MemoryError",
+        ),
+    ),
     (
         Failure.BAD_INPUT,
         (
@@ -49,6 +60,7 @@ class Finished:
         stdout: the last `keep_stdout` bytes of what it wrote, empty when a callback took it.
         cpu_s: CPU seconds of the program and of the children it waited for; 0.0 where the system does not tell.
         wall_s: seconds from start to end.
+        limit: what was done about its memory limit, in words.
     """
 
     status: int
@@ -56,6 +68,7 @@ class Finished:
     stdout: bytes
     cpu_s: float
     wall_s: float
+    limit: str = ""
 
 
 class _Pipe(threading.Thread):
@@ -98,6 +111,7 @@ def run_process(
     environment: Mapping[str, str] | None = None,
     grace_s: float = 2.0,
     check: bool = True,
+    memory_mb: int = 0,
 ) -> Finished:
     """Run a program to its end.
 
@@ -111,6 +125,8 @@ def run_process(
         environment: the whole environment; ours when None.
         grace_s: seconds between asking for an end and forcing it.
         check: raise when the status is not 0.
+        memory_mb: private memory that it, and each program it starts, may take, MB; 0 for no limit but ours. Linux
+            counts what is reserved: with many threads up to twice the resident memory.
 
     Raises:
         StageError: TIMEOUT; when the program cannot be started; with `check`, of the class its stderr tells.
@@ -119,6 +135,7 @@ def run_process(
     words = [str(word) for word in argv]
     started = time.monotonic()
     process = _start(words, cwd, environment)
+    limit = limit_memory(memory_mb, process.pid)
     assert process.stdout is not None and process.stderr is not None
     broken = threading.Event()
     out = _Pipe(process.stdout, keep_stdout, on_stdout, broken)
@@ -136,7 +153,7 @@ def run_process(
         process.stdout.close()
         process.stderr.close()
     done = Finished(
-        process.returncode, err.tail.decode(errors="replace"), bytes(out.tail), cpu_s, time.monotonic() - started
+        process.returncode, err.tail.decode(errors="replace"), bytes(out.tail), cpu_s, time.monotonic() - started, limit
     )
     _judge(words[0], done, why, timeout_s, out.error, check=check)
     return done
@@ -228,7 +245,10 @@ def _judge(
     if why == "cancel":
         raise ProcessCancelledError(f"{name} was ended on request")
     if check and done.status != 0:
-        raise StageError(*failure_of(name, done), detail=done.stderr)
+        failure, sentence = failure_of(name, done)
+        if failure in (Failure.HOST_OOM, Failure.CRASHED) and done.limit.startswith("RLIMIT"):
+            sentence += f" (held to {done.limit}; limits.worker_ram_mb is the least that a program gets)"
+        raise StageError(failure, sentence, detail=done.stderr)
 
 
 def failure_of(name: str, done: Finished) -> tuple[Failure, str]:
@@ -237,6 +257,8 @@ def failure_of(name: str, done: Finished) -> tuple[Failure, str]:
         for line in done.stderr.splitlines():
             if any(text in line for text in texts):
                 return failure, f"{name}: {line.strip()}"
+    if done.status == -_KILLED:  # not by us: that has been told before
+        return Failure.HOST_OOM, f"{name} was killed, most likely because memory ran out; lower the worker count"
     if done.status < 0:
         return Failure.CRASHED, f"{name} was ended by signal {-done.status}"
     return Failure.ENCODER, f"{name} ended with status {done.status}: {_last_line(done.stderr)}"
