@@ -187,6 +187,16 @@ def test_encoders_that_run_into_their_limit_are_known_by_their_words(encoder: st
     assert caught.value.failure is Failure.HOST_OOM, caught.value.detail
 
 
+@linux
+def test_a_program_that_waits_for_ever_for_a_thread_it_could_not_start_is_ended():
+    """x265 in 60 MB: FFmpeg says so and then hangs."""
+    source = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:d=1", "-c:v", "libx265", "-x265-params", "pools=2"]
+    words = [str(ffmpeg_binary().path), "-nostdin", "-loglevel", "error", *source, "-f", "null", "-"]
+    with pytest.raises(StageError) as caught:
+        run_process(words, memory_mb=60, timeout_s=20, grace_s=0.5)
+    assert caught.value.failure is Failure.HOST_OOM, caught.value.detail
+
+
 def test_a_program_that_is_not_there_is_one_sentence():
     with pytest.raises(StageError, match="cannot be started"):
         run_process(["/nowhere/ffmpeg", "-version"])

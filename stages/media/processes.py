@@ -18,6 +18,7 @@ from stages.platform import WINDOWS, end_group, limit_memory, own_group
 _TAIL = 16 * 1024
 _DRAIN_S = 1.0  # how long a pipe may stay open after its program ended: then a left-over child holds it
 _READ = 64 * 1024
+_STUCK = b"pthread_create() failed"  # no room for a thread's stack: FFmpeg may then wait for that thread for ever
 _KILLED = 9  # the signal that the kernel sends when memory is out
 _CAUSES: tuple[tuple[Failure, tuple[str, ...]], ...] = (
     (Failure.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough space on the disk")),
@@ -27,7 +28,7 @@ _CAUSES: tuple[tuple[Failure, tuple[str, ...]], ...] = (
             "Cannot allocate memory",
             "malloc of size",  # x264, x265
             "emory allocation fail",
-            "pthread_create() failed: Resource temporarily unavailable",  # no room for the thread's stack
+            _STUCK.decode(),
             "std::bad_alloc",
             "MemoryError",
         ),
@@ -75,10 +76,15 @@ class _Pipe(threading.Thread):
     """Reads one pipe until its end, so that the program never waits for us: keeps a tail, or hands pieces on."""
 
     def __init__(
-        self, stream: IO[bytes], keep: int, take: Callable[[bytes], None] | None, stop: threading.Event
+        self,
+        stream: IO[bytes],
+        keep: int,
+        take: Callable[[bytes], None] | None,
+        stop: threading.Event,
+        stuck: bytes = b"",
     ) -> None:
         super().__init__(daemon=True)
-        self.stream, self.keep, self.take, self.stop = stream, keep, take, stop
+        self.stream, self.keep, self.take, self.stop, self.stuck = stream, keep, take, stop, stuck
         self.tail = bytearray()
         self.error: Exception | None = None
 
@@ -92,6 +98,8 @@ class _Pipe(threading.Thread):
         if self.take is None:
             self.tail += piece
             del self.tail[: max(0, len(self.tail) - self.keep)]
+            if self.stuck and self.stuck in self.tail:
+                self.stop.set()
         elif self.error is None:
             try:
                 self.take(piece)
@@ -139,7 +147,7 @@ def run_process(
     assert process.stdout is not None and process.stderr is not None
     broken = threading.Event()
     out = _Pipe(process.stdout, keep_stdout, on_stdout, broken)
-    err = _Pipe(process.stderr, _TAIL, None, broken)
+    err = _Pipe(process.stderr, _TAIL, None, broken, _STUCK)
     try:
         out.start()
         err.start()
@@ -242,7 +250,7 @@ def _judge(
             f"{name} was still running after {timeout_s:g} s and was ended; allow it more time or give it less work"
         )
         raise StageError(Failure.TIMEOUT, sentence, detail=done.stderr)
-    if why == "cancel":
+    if why == "cancel" and _STUCK.decode() not in done.stderr:
         raise ProcessCancelledError(f"{name} was ended on request")
     if check and done.status != 0:
         failure, sentence = failure_of(name, done)
