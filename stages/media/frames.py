@@ -69,6 +69,14 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Coding:
+    """How a file holds its frames: indices of `keys`, where decoding can begin, and `sizes` of all, in bytes."""
+
+    keys: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One decoded frame; `index` counts shown frames from 0, `pts` is in `time_base` (None in raw streams)."""
 
@@ -109,7 +117,7 @@ def _chroma(shape: Any) -> str:
     return "422" if shape.chroma_height(16) == 16 else "420"
 
 
-def timeline(path: Path) -> Timeline:
+def timeline(path: Path, stream: int | None = None) -> Timeline:
     """When each frame is shown, read from the packets alone: nothing is decoded.
 
     Packets that an edit list hides are no frames. A damaged end of the file counts as the end.
@@ -118,11 +126,31 @@ def timeline(path: Path) -> Timeline:
         StageError: BAD_INPUT when the file cannot be opened or read.
     """
     with opened(path) as container:
-        stream = _pictures(container, path)
-        shown = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
-        base = stream.time_base
+        found = picture_stream(container, path, stream)
+        shown = [packet.pts for packet in container.demux(found) if packet.size and not packet.is_discard]
+        base = found.time_base
     known = [pts for pts in shown if pts is not None]
     return Timeline(base, len(shown), tuple(sorted(known)) if len(known) == len(shown) else ())
+
+
+def timeline_and_coding(path: Path, stream: int | None = None) -> tuple[Timeline, Coding]:
+    """The timeline, and what else the packets tell of each frame, in one reading of them: nothing is decoded.
+
+    Without times (raw streams) the order of display is not known, and nothing is told.
+
+    Raises:
+        StageError: BAD_INPUT when the file cannot be opened or read.
+    """
+    with opened(path) as container:
+        found = picture_stream(container, path, stream)
+        packets = (packet for packet in container.demux(found) if packet.size and not packet.is_discard)
+        shown = [(packet.pts, packet.is_keyframe, packet.size) for packet in packets]
+        base = found.time_base
+    known = sorted((pts, is_key, size) for pts, is_key, size in shown if pts is not None)
+    if len(known) < len(shown):
+        return Timeline(base, len(shown), ()), Coding((), ())
+    keys = tuple(index for index, (_, is_key, _) in enumerate(known) if is_key)
+    return Timeline(base, len(known), tuple(pts for pts, _, _ in known)), Coding(keys, tuple(s for _, _, s in known))
 
 
 def read_frames(
@@ -157,7 +185,7 @@ def read_frames(
 def _decoded(path: Path, since: int | None) -> Iterator[tuple[VideoFrame, Any]]:
     """Decoded frames from the key frame before pts `since` on (0 and None: from the beginning)."""
     with opened(path) as container, reading(path):
-        stream = _pictures(container, path)
+        stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         if since:
             container.seek(since, stream=stream, backward=True)
@@ -165,10 +193,17 @@ def _decoded(path: Path, since: int | None) -> Iterator[tuple[VideoFrame, Any]]:
             yield frame, stream
 
 
-def _pictures(container: InputContainer, path: Path) -> Any:
+def picture_stream(container: InputContainer, path: Path, index: int | None = None) -> Any:
+    """The video stream of an open file: the one of this index, else the first; cover pictures are passed over.
+
+    Raises:
+        StageError: BAD_INPUT when there is none.
+    """
     from av.stream import Disposition
 
     for stream in container.streams.video:
+        if index is not None and stream.index != index:
+            continue
         if not stream.disposition & Disposition.attached_pic:
             return stream
     raise StageError(Failure.BAD_INPUT, f"{path.name}: holds no video")
