@@ -43,6 +43,7 @@ class Rule:
     affects_output: bool = True
     bitrate: bool = False
     search: tuple[Any, ...] = ()
+    machine: str = ""
 
 
 def setting(
@@ -56,6 +57,7 @@ def setting(
     affects_output: bool = True,
     bitrate: bool = False,
     search: Sequence[Any] = (),
+    machine: str = "",
 ) -> Any:
     """A dataclass field that knows its range.
 
@@ -69,8 +71,10 @@ def setting(
         affects_output: False for worker counts, timeouts, buffers: a change redoes nothing.
         bitrate: the value is a bitrate such as `192k` or `5M`.
         search: values that tuning may try.
+        machine: name of what the machine has (`cores_physical`, `ram_mb`): while the setting is 0, the runner
+            puts in what it plans with.
     """
-    rule = Rule(help, low, high, tuple(choices), unit, affects_output, bitrate, tuple(search))
+    rule = Rule(help, low, high, tuple(choices), unit, affects_output, bitrate, tuple(search), machine)
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata={_META: rule})
     return field(default=default, metadata={_META: rule})

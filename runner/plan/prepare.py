@@ -21,7 +21,7 @@ from runner.plan.plan import Plan, Policy, StagePlan, read_items, save_plan
 from runner.plan.slots import choose_slots
 from runner.record.rundir import RunDir
 from stages.registry import source_class
-from stages.settings import Problem
+from stages.settings import Problem, rules_of
 
 SWEEP_SAMPLE = "8"
 
@@ -52,6 +52,7 @@ def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool =
     stages: dict[str, StagePlan] = {}
     problems: list[Problem] = []
     for node in checked.graph.nodes.values():
+        checked.settings[node.name] = _fitted(checked.settings[node.name], budget)
         stages[node.name] = _stage_plan(checked, node, capacity)
         reason = never_fits(stages[node.name].needs, capacity)
         if reason:
@@ -78,6 +79,13 @@ def _anew(root: Root, stages: Mapping[str, StagePlan], in_sweep: bool) -> tuple[
     if root.cache.fresh == "never" or (root.cache.fresh == "auto" and not in_sweep):
         return ()
     return tuple(name for name, stage in stages.items() if stage.threads == 1)
+
+
+def _fitted(config: Any, budget: Budget) -> Any:
+    """Settings with what the machine has, where they ask for it and nobody set them."""
+    wanted = {name: rule.machine for name, rule in rules_of(type(config)).items() if rule.machine}
+    free = [name for name in wanted if not getattr(config, name)]
+    return dataclasses.replace(config, **{name: int(getattr(budget, wanted[name])) for name in free})
 
 
 def _stage_plan(checked: Checked, node: Node, capacity: Capacity) -> StagePlan:
