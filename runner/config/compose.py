@@ -48,9 +48,18 @@ def register_schema() -> None:
 
     from runner.config.schema import Root
 
+    OmegaConf.register_new_resolver("tier_preset", _tier_preset, replace=True)
     base = OmegaConf.structured(Root)
     _soften(base)
     ConfigStore.instance().store(name="base", node=base)
+
+
+def _tier_preset(encoder: str, *, _root_: Any) -> str:
+    """`${tier_preset:x264}`: the preset of an encoder for the tier of the chosen profile."""
+    from stages.media.encoders.catalog import adapter
+
+    tiers = adapter(encoder).tiers
+    return str(tiers.get(str(_root_.profile.tier), tiers["balanced"]))
 
 
 def _soften(node: Any) -> None:

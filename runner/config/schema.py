@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.hardware.config import HardwareConfig
+from stages.media.containers import CONTAINERS
 from stages.media.encoders.settings import EncoderConfig
 from stages.settings import setting
 from stages.speech.settings import SpeakSettings
@@ -66,12 +67,42 @@ class MediaConfig:
 
 
 @dataclass
+class VideoConfig:
+    """What is made of films, besides how they are encoded (group `encoder`)."""
+
+    container: str = setting(
+        "auto", "auto: the film's own kind where it holds everything, else mkv", choices=("auto", *CONTAINERS)
+    )
+    crop: str = setting("", "part of the picture as one sees it, width:height:x:y")
+    scale: str = setting("", "size to fit into, keeping the shape: 1280x720, x720 or 1280x")
+    fps: str = setting("", "frames per second, such as 25 or 30000/1001; empty: every frame at its own time")
+    deinterlace: str = setting("auto", "auto: when the film says it is interlaced", choices=("auto", "on", "off"))
+    tone_map: str = setting("off", "sdr: bring HDR (PQ, HLG) to BT.709", choices=("off", "sdr"))
+    audio: str = setting(
+        "copy", "copy where the container holds it, encode anew, or drop", choices=("copy", "encode", "drop")
+    )
+    on_lost: str = setting("refuse", "a stream that the container cannot hold", choices=("refuse", "drop"))
+    odd_size: str = setting(
+        "pad", "an odd side that the encoder cannot hold: pad by a line, or refuse", choices=("pad", "refuse")
+    )
+    salvage: bool = setting(False, "keep what decodes of a damaged film")
+    chunks: str = setting("auto", "auto, off, or the seconds of a chunk")
+    verify: str = setting(
+        "packets",
+        "packets: every frame's time and every stream; decode: all of it is decoded too",
+        choices=("packets", "decode"),
+    )
+
+
+@dataclass
 class QualityConfig:
     """What is measured about the result."""
 
     sample: str = setting(
         "auto", "items to score per run: a number, `all`, or auto (8 in a sweep, none in a plain run)"
     )
+    windows: int = setting(0, "evenly spread windows of a film that are scored; 0 scores every frame", low=0, high=1000)
+    window_s: float = setting(10.0, "length of a window", low=0.1, high=600, unit="s")
 
 
 @dataclass
@@ -144,6 +175,7 @@ class Root:
     tts: SpeakSettings = field(default_factory=SpeakSettings)
     audio: AudioConfig = field(default_factory=AudioConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    video: VideoConfig = field(default_factory=VideoConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

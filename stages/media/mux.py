@@ -1,0 +1,308 @@
+"""Putting a film together by stream copy: new pictures, converted sides, and all else as it was.
+
+Packets are read from the source, from the segments and from the converted sides in the order of their times, so that
+memory holds a few of them. Times of the pictures are the source's own integers. Segments follow each other with closed
+GOPs, each in order of its own decoding; decoding times are made anew over the whole length.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.contract import Failure, StageError
+from stages.media.command import file_url
+from stages.media.faults import reading, writing
+from stages.media.film import Film
+from stages.media.probe import opened
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.container import InputContainer, OutputContainer
+
+_HIDING = ("mp4", "mov")  # containers with edit lists
+_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "number_of_frames",
+             "number_of_bytes", "bps", "vendor_id"}  # fmt: skip
+# What MP4 keeps as tags of its own; any other name needs the list of names and values that `use_metadata_tags` writes.
+_MP4_TAGS = {"title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
+             "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "language",
+             "handler_name", "timecode", "location", "track", "disc", "compilation"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Encoded pictures of one stretch; `start` is the pts of its first frame in the source's time base."""
+
+    path: Path
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """All pictures of one stream of the source.
+
+    Attributes:
+        stream: its index there.
+        time_base: seconds per unit of every pts here.
+        segments: in order.
+        pts: of every frame in order of display; () when the segments' own times hold.
+        end: pts after the last frame; 0 when not known.
+    """
+
+    stream: int
+    time_base: Fraction
+    segments: tuple[Segment, ...]
+    pts: tuple[int, ...] = ()
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mux:
+    """What goes into the finished file.
+
+    Attributes:
+        film: the source.
+        strands: its pictures, newly coded.
+        copied: indices of its streams that are copied.
+        sides: file of converted streams, and the source's index of each in its order.
+        shift: seconds that are taken from every time.
+    """
+
+    film: Film
+    strands: tuple[Strand, ...]
+    copied: frozenset[int]
+    sides: Path | None = None
+    converted: tuple[int, ...] = ()
+    shift: Fraction = Fraction(0)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, target: Path, format: str, progress: Any = lambda _done: None) -> None:  # noqa: A002
+        """Write the file.
+
+        Raises:
+            StageError: BAD_INPUT, DISK_FULL, HOST_OOM or ENCODER.
+        """
+        with ExitStack() as stack:
+            source = stack.enter_context(opened(self.film.path))
+            firsts = {s.stream: stack.enter_context(opened(s.segments[0].path)) for s in self.strands}
+            sides = stack.enter_context(opened(self.sides)) if self.sides else None
+            output = stack.enter_context(_created(target, format, self._options(format, source)))
+            with writing(target):
+                outs = self._streams(source, firsts, sides, output)
+                self._describe(source, output)
+                packets = self._packets(source, sides, outs, hides=format in _HIDING)
+                _pour(packets, output, self.film.duration, progress)
+
+    def _options(self, format: str, source: InputContainer) -> dict[str, str]:  # noqa: A002
+        if format not in _HIDING:
+            return {}
+        flags = ["faststart", *(["use_metadata_tags"] if _uncommon(source) else [])]
+        scale = max(s.time_base.denominator for s in self.strands)
+        return {"movflags": "+".join(["", *flags]), "movie_timescale": str(max(1000, min(scale, 1_000_000)))}
+
+    # --- streams ---------------------------------------------------------------------------
+
+    def _streams(
+        self, source: InputContainer, firsts: Mapping[int, InputContainer], sides: InputContainer | None, output: Any
+    ) -> dict[int, Any]:
+        """A stream of the output for each that goes in, in the source's order."""
+        outs: dict[int, Any] = {}
+        bases = {strand.stream: strand.time_base for strand in self.strands}
+        for stream in source.streams:
+            if stream.index in bases:
+                outs[stream.index] = _pictures(output, firsts[stream.index].streams.video[0], bases[stream.index])
+            elif stream.index in self.copied:
+                outs[stream.index] = _copied(output, stream)
+            elif stream.index in self.converted and sides is not None:
+                outs[stream.index] = _copied(output, sides.streams[self.converted.index(stream.index)])
+            if stream.index in outs and outs[stream.index] is not None:
+                _tagged(outs[stream.index], stream, coded=stream.index in bases)
+        return outs
+
+    def _describe(self, source: InputContainer, output: OutputContainer) -> None:
+        output.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS})
+        output.metadata.update(self.tags)
+        chapters = source.chapters()
+        if chapters:
+            output.set_chapters([_moved(chapter, self.shift) for chapter in chapters])
+
+    # --- packets ---------------------------------------------------------------------------
+
+    def _packets(
+        self, source: InputContainer, sides: InputContainer | None, outs: Mapping[int, Any], *, hides: bool
+    ) -> Iterator[tuple[Fraction, int, Packet]]:
+        runs: list[Iterator[tuple[Fraction, int, Packet]]] = []
+        copied = [source.streams[i] for i in sorted(self.copied) if outs.get(i) is not None]
+        if copied:
+            runs.append(self._rest(source, copied, {s.index: outs[s.index] for s in copied}, len(runs), hides))
+        for strand in self.strands:
+            runs.append(self._strand(strand, outs[strand.stream], len(runs)))
+        if sides is not None:
+            places = {place: outs[index] for place, index in enumerate(self.converted)}
+            runs.append(self._rest(sides, list(sides.streams), places, len(runs), hides))
+        return heapq.merge(*runs, key=lambda entry: entry[:2])
+
+    def _rest(
+        self, container: InputContainer, streams: Sequence[Any], outs: Mapping[int, Any], run: int, hides: bool
+    ) -> Iterator[tuple[Fraction, int, Packet]]:
+        """Packets of streams as they are, but for what an edit list hides.
+
+        Where sound begins, hidden packets prime its decoder: they are kept where the container can hide them too.
+        """
+        at, begun = Fraction(-(10**9)), set[int]()
+        with reading(self.film.path):
+            for packet in container.demux(list(streams)):
+                if not packet.size or (packet.is_discard and not (hides and packet.stream_index not in begun)):
+                    continue
+                if not packet.is_discard:
+                    begun.add(packet.stream_index)
+                base = packet.time_base
+                _shift(packet, self.shift, base)
+                time = packet.dts if packet.dts is not None else packet.pts
+                at = max(at, time * base) if time is not None else at
+                packet.stream = outs[packet.stream_index]
+                yield at, run, packet
+
+    def _strand(self, strand: Strand, out: Any, run: int) -> Iterator[tuple[Fraction, int, Packet]]:
+        for packet in _restamped(strand):
+            _shift(packet, self.shift, strand.time_base)
+            packet.stream = out
+            yield packet.dts * strand.time_base, run, packet
+
+
+def _pour(
+    packets: Iterator[tuple[Fraction, int, Packet]], output: OutputContainer, length: Fraction, progress: Any
+) -> None:
+    for at, _, packet in packets:
+        output.mux_one(packet)
+        if length > 0:
+            progress(min(1.0, max(0.0, float(at / length))))
+
+
+@contextmanager
+def _created(target: Path, format: str, options: dict[str, str]) -> Iterator[OutputContainer]:  # noqa: A002
+    import av
+
+    with writing(target), av.open(file_url(target), "w", format=format, options=options) as output:
+        yield output
+
+
+def _uncommon(source: InputContainer) -> bool:
+    names = {name.lower().partition("-")[0] for name in source.metadata}
+    return bool(names - _MP4_TAGS - _OWN_TAGS)
+
+
+def _pictures(output: OutputContainer, template: Any, base: Fraction) -> Any:
+    stream = output.add_stream_from_template(template)
+    stream.time_base = Fraction(1, base.denominator)
+    return stream
+
+
+def _copied(output: OutputContainer, stream: Any) -> Any:
+    if stream.type == "attachment":
+        output.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
+        return None
+    copy = output.add_stream_from_template(stream)
+    copy.time_base = stream.time_base
+    return copy
+
+
+def _tagged(out: Any, stream: Any, *, coded: bool) -> None:
+    gone = _OWN_TAGS if coded else _OWN_TAGS - {"encoder"}
+    out.metadata.update({k: v for k, v in stream.metadata.items() if _kept(k, gone)})
+    out.disposition = stream.disposition
+
+
+def _kept(name: str, gone: set[str]) -> bool:
+    """Statistics that mkvmerge leaves (`BPS-eng`, `_STATISTICS_…`) are those of another file."""
+    plain = name.lower()
+    return plain not in gone and not plain.startswith(("_statistics", "bps-", "number_of_", "duration-"))
+
+
+def _moved(chapter: Any, shift: Fraction) -> Any:
+    units = round(shift / chapter["time_base"])
+    return {**chapter, "start": chapter["start"] - units, "end": chapter["end"] - units}
+
+
+def _shift(packet: Packet, shift: Fraction, base: Fraction) -> None:
+    if shift:
+        units = round(shift / base)
+        packet.pts = None if packet.pts is None else packet.pts - units
+        packet.dts = None if packet.dts is None else packet.dts - units
+
+
+# --- times of the pictures -------------------------------------------------------------------
+
+
+def _restamped(strand: Strand) -> Iterator[Packet]:
+    """Packets of all segments with the source's times."""
+    if not strand.pts:
+        yield from _as_they_are(strand)
+        return
+    delay = _delay(strand.segments[0].path)
+    place = {pts: index for index, pts in enumerate(strand.pts)}
+    base, number = Fraction(1, strand.time_base.denominator), 0
+    for segment in strand.segments:
+        for packet in _read(segment):
+            pts = segment.start * strand.time_base.numerator + packet.pts
+            index = place.get(pts // strand.time_base.numerator)
+            if index is None:
+                raise StageError(Failure.ENCODER, f"{segment.path.name}: a frame has a time that the film has not")
+            packet.time_base = base
+            packet.pts = pts
+            packet.dts = _dts(strand, number, delay) * strand.time_base.numerator
+            packet.duration = _gap(strand, index) * strand.time_base.numerator
+            if packet.dts > packet.pts:
+                raise StageError(Failure.ENCODER, f"{segment.path.name}: frames come later than they are shown")
+            number += 1
+            yield packet
+    if number != len(strand.pts):
+        raise StageError(Failure.ENCODER, f"{number} frames were coded, not {len(strand.pts)}")
+
+
+def _as_they_are(strand: Strand) -> Iterator[Packet]:
+    """One segment whose own times hold, moved to where the film begins."""
+    (segment,) = strand.segments
+    for packet in _read(segment):
+        units = round(segment.start * strand.time_base / packet.time_base)
+        packet.pts += units
+        packet.dts += units
+        yield packet
+
+
+def _read(segment: Segment) -> Iterator[Packet]:
+    with opened(segment.path) as container, reading(segment.path):
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                yield packet
+
+
+def _delay(path: Path) -> int:
+    """How many frames an encoder of this kind decodes ahead of showing the first."""
+    first: int | None = None
+    count = 0
+    for packet in _read(Segment(path, 0)):
+        if first is None:
+            first = packet.pts
+        if packet.dts >= first:
+            break
+        count += 1
+    return count
+
+
+def _dts(strand: Strand, number: int, delay: int) -> int:
+    """Decoding time of the packet of this number: the time of the frame shown `delay` frames before."""
+    if number >= delay:
+        return strand.pts[number - delay]
+    step = max(1, strand.pts[1] - strand.pts[0]) if len(strand.pts) > 1 else 1
+    return strand.pts[0] - (delay - number) * step
+
+
+def _gap(strand: Strand, index: int) -> int:
+    after = strand.pts[index + 1] if index + 1 < len(strand.pts) else strand.end
+    return max(0, after - strand.pts[index])

@@ -1,0 +1,1 @@
+"""Work on films: reading, encoding in pieces, joining."""

@@ -1,0 +1,192 @@
+"""Encodes one piece of a film by the FFmpeg program; nothing about it is decided here."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.media.command import argv, input_file, output_file
+from stages.media.ffmpeg import ffmpeg_binary
+from stages.media.frames import Timeline, timeline
+from stages.media.probe import count_packets
+from stages.media.processes import Finished, failure_of, progress_reader, run_process
+from stages.settings import setting
+from stages.video.piece import SIDES, Piece
+
+# Encoder and muxer speak under these names; FFmpeg itself sums up what others said before.
+_ENCODER_SAID = re.compile(r"^(\[(lib\w+|\w+_nvenc|\w+_qsv|out#|enc:|vost#|mp4|matroska|vist#|dec:)|Conversion failed)")
+_TOLD = 300
+
+
+@dataclass(frozen=True)
+class EncodePieceSettings:
+    """How the program is run; what is encoded is told by the piece."""
+
+    timeout_s: float = setting(0.0, "longest time for one piece; 0: as task_timeout_s says", low=0, unit="s",
+                               affects_output=False)  # fmt: skip
+
+
+class EncodePiece(Stage[EncodePieceSettings]):
+    """One piece as an MP4 of its own (sides: in the film's container), verified frame by frame of its times.
+
+    A chunk begins with a key frame and refers to nothing before it, so that chunks are joined by stream copy.
+    """
+
+    config_class = EncodePieceSettings
+    consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
+    produces: ClassVar[Mapping[str, str]] = {"segment": "video/segment"}
+    reads = ("piece",)
+
+    def run(self, work: Work) -> Result:
+        """Encode it.
+
+        Raises:
+            StageError: BAD_INPUT for damage, and as FFmpeg failed.
+        """
+        film, piece = work.item.artifacts["film"].path, Piece.from_json(work.item.data["piece"])
+        if piece.kind == SIDES:
+            return self._sides(work, film, piece)
+        target = work.scratch / "segment.mp4"
+        began = time.monotonic()
+        done = self._run(command(film, piece, target), work, piece)
+        wall_s = time.monotonic() - began
+        damage = _damage(film, done)
+        if damage and piece.strict:
+            raise StageError(Failure.BAD_INPUT, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
+        made = _checked(film, piece, target)
+        notes = [f"{damage}; the {made.count} frames that decode were kept"] if damage else []
+        return Result({"segment": target}, metrics=_metrics(made, target.stat().st_size, wall_s), notes=notes)
+
+    def _run(self, words: list[str], work: Work, piece: Piece) -> Finished:
+        def report(block: dict[str, str]) -> None:
+            frame = block.get("frame", "0")
+            if piece.count and frame.isdigit():
+                work.progress(min(1.0, int(frame) / piece.count))
+
+        done = run_process(
+            words, on_stdout=progress_reader(report), timeout_s=self.config.timeout_s or None,
+            memory_mb=work.memory_mb, check=False,
+        )  # fmt: skip
+        if done.status:
+            raise _failed(work.item.artifacts["film"].path, done)
+        return done
+
+    def _sides(self, work: Work, film: Path, piece: Piece) -> Result:
+        suffix = {"matroska": "mkv"}.get(piece.format, piece.format)
+        target = work.scratch / f"sides.{suffix}"
+        self._run(sides_command(film, piece, target), work, piece)
+        _check_sides(film, piece, target)
+        return Result(files={"segment": target})
+
+    @classmethod
+    def needs(cls, config: EncodePieceSettings) -> Needs:  # noqa: ARG003
+        """A small piece; what one really takes is told by the piece."""
+        return Needs(cpu_threads=1.0, ram_mb=200)
+
+    @classmethod
+    def task_needs(cls, config: EncodePieceSettings, data: Mapping[str, Json]) -> Needs:  # noqa: ARG003
+        """As the piece says."""
+        piece = Piece.from_json(data["piece"])
+        return Needs(float(piece.threads), piece.ram_mb, encoder_sessions=piece.sessions)
+
+    @classmethod
+    def tools(cls, config: EncodePieceSettings) -> Mapping[str, str]:  # noqa: ARG003
+        """The FFmpeg that encodes."""
+        return {"ffmpeg": ffmpeg_binary().identity}
+
+
+def command(film: Path, piece: Piece, target: Path) -> list[str]:
+    """The words of the encode of a chunk.
+
+    Times begin at 0 and are those of the film, in its own time base: `setpts` moves them by whole units.
+    """
+    seek: dict[str, Any] = {}
+    if piece.seek:
+        seek = {"seek_timestamp": 1, "ss": f"{math.floor(Fraction(piece.seek) * 1_000_000)}us"}
+    if not piece.strict:
+        seek |= {"err_detect": "ignore_err", "fflags": "+genpts"}
+    source = input_file(film, noautorotate=None, **seek)[str(piece.stream)]
+    keeps = {"fps_mode": "passthrough", "enc_time_base": "demux"} if keeps_times(piece) else {}
+    count = {"frames:v": piece.count} if piece.count else {}
+    scale = {"video_track_timescale": piece.base.denominator} if keeps_times(piece) else {}
+    output = output_file(
+        [source], target,
+        **{"filter:v": ",".join([*piece.filters, "setpts=PTS-STARTPTS"]), **piece.options, **keeps, **count, **scale},
+        max_error_rate=0 if piece.strict else 1, map_metadata=-1, map_chapters=-1, format="mp4",
+    )  # fmt: skip
+    return argv(Path(ffmpeg_binary().path), output, progress=True)
+
+
+def keeps_times(piece: Piece) -> bool:
+    return not any(word.startswith("fps=") for word in piece.filters)
+
+
+def sides_command(film: Path, piece: Piece, target: Path) -> list[str]:
+    """The words that convert sound and subtitles, over their whole length and each once."""
+    source = input_file(film)
+    streams = [source[stream] for stream in piece.sides]
+    options: dict[str, Any] = {f"c:{place}": codec for place, codec in enumerate(piece.sides.values())}
+    if any(codec in ("aac", "libopus") for codec in piece.sides.values()):
+        options["b:a"] = piece.bitrate
+    output = output_file(streams, target, **options, copyts=None, map_metadata=-1, map_chapters=-1, format=piece.format)
+    return argv(Path(ffmpeg_binary().path), output, progress=True)
+
+
+def _failed(film: Path, done: Finished) -> StageError:
+    """Why FFmpeg ended early. What its decoder complained of is damage of the film."""
+    failure, sentence = failure_of("FFmpeg", done)
+    damage = _damage(film, done)
+    if failure is Failure.BAD_INPUT and damage:
+        return StageError(failure, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
+    return StageError(failure, f"{film.name}: {sentence}", detail=done.stderr)
+
+
+def _damage(film: Path, done: Finished) -> str:
+    """What the decoder complained of, though it went on: pictures that are not what they were. "" for nothing."""
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip() and not _ENCODER_SAID.match(line)]
+    if not said:
+        return ""
+    first = re.sub(r"^\[[^\]]*\] *", "", said[0])
+    return f"{film.name}: is damaged, {len(said)} complaints of its decoder, the first: {first[:_TOLD]}"
+
+
+def _checked(film: Path, piece: Piece, path: Path) -> Timeline:
+    """The times of the frames that were written, compared with what they must be.
+
+    Raises:
+        StageError: BAD_INPUT when frames are missing, since they did not decode; ENCODER when times differ.
+    """
+    made = timeline(path)
+    if made.count == 0:
+        raise StageError(Failure.BAD_INPUT, f"{film.name}: none of its frames from {piece.first} on can be decoded")
+    if piece.expected and made.count != piece.expected:
+        where = f"frames {piece.first} to {piece.first + piece.expected - 1}"
+        sentence = f"{film.name}: of {where} {made.count} came out, not {piece.expected}"
+        raise StageError(Failure.BAD_INPUT, f"{sentence}; video.salvage=true keeps what decodes")
+    if keeps_times(piece) and made.time_base.denominator != piece.base.denominator:
+        sentence = f"{film.name}: times were written in units of {made.time_base} s, not of {piece.time_base} s"
+        raise StageError(Failure.ENCODER, f"{sentence}; choose another FFmpeg in REELTUNE_FFMPEG")
+    return made
+
+
+def _check_sides(film: Path, piece: Piece, path: Path) -> None:
+    found = count_packets(path)
+    for place, (stream, codec) in enumerate(piece.sides.items()):
+        if place not in found or not found[place].count:
+            sentence = f"{film.name}: stream {stream} gave nothing when it was converted to {codec}"
+            raise StageError(Failure.BAD_INPUT, f"{sentence}; leave it out with video.on_lost=drop")
+
+
+def _metrics(made: Timeline, size: int, wall_s: float) -> dict[str, float]:
+    found = {"video.frames": float(made.count), "video.encode_fps": made.count / max(wall_s, 1e-3)}
+    seconds = made.seconds(made.count - 1) * made.count / max(1, made.count - 1) if made.pts else 0.0
+    if seconds > 0:
+        found |= {"video.duration_s": seconds, "video.bitrate_kbps": size * 8 / seconds / 1000}
+    return found
