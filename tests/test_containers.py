@@ -64,7 +64,7 @@ def test_auto_keeps_the_kind_where_nothing_is_lost(source, name, others, family,
 
 def test_a_loss_names_the_stream_and_offers_mkv():
     lost = [fate for fate in fates([PGS], CONTAINERS["mp4"]) if fate.deed == "lost"]
-    sentence = loss_sentence(film("matroska,webm", PGS, name="film.mkv"), CONTAINERS["mp4"], lost)
+    sentence = loss_sentence(film("matroska,webm", PGS, name="film.mkv"), lost)
     assert sentence == (
         "film.mkv: stream 4 (subtitle hdmv_pgs_subtitle): mp4 holds no hdmv_pgs_subtitle subtitles; "
         "use video.container=mkv, or video.on_lost=drop to leave it out"

@@ -145,7 +145,7 @@ def _subtitle(other: Other, container: Container) -> Fate:
     return Fate(other, "convert", container.text, f"{container.name} holds no {other.codec} subtitles{styled}")
 
 
-def loss_sentence(film: Film, container: Container, lost: Sequence[Fate]) -> str:
+def loss_sentence(film: Film, lost: Sequence[Fate]) -> str:
     """Why a film is refused for a container, and the mend; only what another container would hold counts."""
     said = "; ".join(f"stream {fate.other.stream} ({_sayable(fate)}): {fate.why}" for fate in lost)
     return f"{film.path.name}: {said}; use video.container=mkv, or video.on_lost=drop to leave it out"

@@ -158,7 +158,7 @@ def _picture(path: Path, index: int) -> Picture | None:
     import av
 
     with opened(path) as container:
-        stream = container.streams[index]
+        stream: Any = container.streams[index]
         if stream.codec_context is None or not stream.codec_context.width:
             return None
         with reading(path):
@@ -173,8 +173,9 @@ def _first_frame(container: InputContainer, stream: Any, error: type[Exception])
             frames = packet.decode()
         except error:
             continue
-        for frame in frames:
-            return frame
+        if frames:
+            first: VideoFrame = frames[0]
+            return first
     return None
 
 

@@ -15,50 +15,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.contract import Failure, StageError
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
 from stages.media.film import Film
 from stages.media.probe import opened
+from stages.media.strand import Strand, restamped
 
 if TYPE_CHECKING:
-    from av import Packet
     from av.container import InputContainer, OutputContainer
 
+Packet = Any  # av.Packet, of any kind of stream
 _HIDING = ("mp4", "mov")  # containers with edit lists
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "number_of_frames",
              "number_of_bytes", "bps", "vendor_id"}  # fmt: skip
-# What MP4 keeps as tags of its own; any other name needs the list of names and values that `use_metadata_tags` writes.
-_MP4_TAGS = {"title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
-             "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "language",
-             "handler_name", "timecode", "location", "track", "disc", "compilation"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Encoded pictures of one stretch; `start` is the pts of its first frame in the source's time base."""
-
-    path: Path
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Strand:
-    """All pictures of one stream of the source.
-
-    Attributes:
-        stream: its index there.
-        time_base: seconds per unit of every pts here.
-        segments: in order.
-        pts: of every frame in order of display; () when the segments' own times hold.
-        end: pts after the last frame; 0 when not known.
-    """
-
-    stream: int
-    time_base: Fraction
-    segments: tuple[Segment, ...]
-    pts: tuple[int, ...] = ()
-    end: int = 0
+# What MP4 keeps as tags of its own; any other name needs the list that `use_metadata_tags` writes.
+_MP4_TAGS = {
+    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
+    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords",
+    "creation_time", "language", "handler_name",
+    "timecode", "location", "track", "disc", "compilation",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +145,7 @@ class Mux:
                 yield at, run, packet
 
     def _strand(self, strand: Strand, out: Any, run: int) -> Iterator[tuple[Fraction, int, Packet]]:
-        for packet in _restamped(strand):
+        for packet in restamped(strand):
             _shift(packet, self.shift, strand.time_base)
             packet.stream = out
             yield packet.dts * strand.time_base, run, packet
@@ -234,75 +210,3 @@ def _shift(packet: Packet, shift: Fraction, base: Fraction) -> None:
         units = round(shift / base)
         packet.pts = None if packet.pts is None else packet.pts - units
         packet.dts = None if packet.dts is None else packet.dts - units
-
-
-# --- times of the pictures -------------------------------------------------------------------
-
-
-def _restamped(strand: Strand) -> Iterator[Packet]:
-    """Packets of all segments with the source's times."""
-    if not strand.pts:
-        yield from _as_they_are(strand)
-        return
-    delay = _delay(strand.segments[0].path)
-    place = {pts: index for index, pts in enumerate(strand.pts)}
-    base, number = Fraction(1, strand.time_base.denominator), 0
-    for segment in strand.segments:
-        for packet in _read(segment):
-            pts = segment.start * strand.time_base.numerator + packet.pts
-            index = place.get(pts // strand.time_base.numerator)
-            if index is None:
-                raise StageError(Failure.ENCODER, f"{segment.path.name}: a frame has a time that the film has not")
-            packet.time_base = base
-            packet.pts = pts
-            packet.dts = _dts(strand, number, delay) * strand.time_base.numerator
-            packet.duration = _gap(strand, index) * strand.time_base.numerator
-            if packet.dts > packet.pts:
-                raise StageError(Failure.ENCODER, f"{segment.path.name}: frames come later than they are shown")
-            number += 1
-            yield packet
-    if number != len(strand.pts):
-        raise StageError(Failure.ENCODER, f"{number} frames were coded, not {len(strand.pts)}")
-
-
-def _as_they_are(strand: Strand) -> Iterator[Packet]:
-    """One segment whose own times hold, moved to where the film begins."""
-    (segment,) = strand.segments
-    for packet in _read(segment):
-        units = round(segment.start * strand.time_base / packet.time_base)
-        packet.pts += units
-        packet.dts += units
-        yield packet
-
-
-def _read(segment: Segment) -> Iterator[Packet]:
-    with opened(segment.path) as container, reading(segment.path):
-        for packet in container.demux(container.streams.video[0]):
-            if packet.size:
-                yield packet
-
-
-def _delay(path: Path) -> int:
-    """How many frames an encoder of this kind decodes ahead of showing the first."""
-    first: int | None = None
-    count = 0
-    for packet in _read(Segment(path, 0)):
-        if first is None:
-            first = packet.pts
-        if packet.dts >= first:
-            break
-        count += 1
-    return count
-
-
-def _dts(strand: Strand, number: int, delay: int) -> int:
-    """Decoding time of the packet of this number: the time of the frame shown `delay` frames before."""
-    if number >= delay:
-        return strand.pts[number - delay]
-    step = max(1, strand.pts[1] - strand.pts[0]) if len(strand.pts) > 1 else 1
-    return strand.pts[0] - (delay - number) * step
-
-
-def _gap(strand: Strand, index: int) -> int:
-    after = strand.pts[index + 1] if index + 1 < len(strand.pts) else strand.end
-    return max(0, after - strand.pts[index])

@@ -125,6 +125,7 @@ def command(film: Path, piece: Piece, target: Path) -> list[str]:
 
 
 def keeps_times(piece: Piece) -> bool:
+    """Whether every frame keeps the time it has in the film."""
     return not any(word.startswith("fps=") for word in piece.filters)
 
 

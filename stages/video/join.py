@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,8 @@ from stages.contract import Failure, Item, Needs, Result, Stage, StageError, Wor
 from stages.media.containers import CONTAINERS
 from stages.media.film import Film, look_at
 from stages.media.frames import timeline
-from stages.media.mux import Mux, Segment, Strand
+from stages.media.mux import Mux
+from stages.media.strand import Segment, Strand
 from stages.settings import setting
 from stages.video.carried import Carried
 from stages.video.piece import PICTURES, SIDES, Piece
@@ -69,7 +70,7 @@ class JoinFilm(Stage[JoinFilmSettings]):
         return {"pyav": av.__version__, "libavformat": ".".join(map(str, av.library_versions["libavformat"]))}
 
 
-def assembled(film: Film, parts: list[Item] | tuple[Item, ...], carried: Carried) -> Mux:  # type: ignore[type-arg]
+def assembled(film: Film, parts: Sequence[Item], carried: Carried) -> Mux:
     """What goes into the file, from the pieces."""
     pieces = [(Piece.from_json(part.data["piece"]), part.artifacts["segment"].path) for part in parts]
     sides = next((path for piece, path in pieces if piece.kind == SIDES), None)
@@ -102,7 +103,7 @@ def _strand(film: Film, entries: list[tuple[Piece, Path]]) -> Strand:
 
 
 def _moved(mux: Mux, target: Path) -> list[str]:
-    """A note where the container moved every time alike: in Matroska the first of all is 0, and sound may begin before."""
+    """A note where the container moved every time alike: Matroska begins at 0, and sound may begin before."""
     before, after = mux.film.pictures[0], look_at(target).pictures[0]
     by = after.start * after.time_base - (before.start * before.time_base - mux.shift)
     if abs(by) <= Fraction(1, 1000):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from stages.contract import Failure, Json, StageError
 from stages.media.color import Colour, conversion, output_options
@@ -20,29 +19,11 @@ from stages.media.encoders.settings import EncoderConfig
 from stages.media.encoders.trial import Trial, sides_of, try_encoder
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import Film, Picture
-from stages.media.shape import Shape, shape
 from stages.media.hdr import hdr_options
+from stages.media.shape import Shape, shape
 from stages.video.parting import Parts, Room, Times, part, times_of
 from stages.video.piece import PICTURES, Piece
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is asked of every video stream (see `SurveyFilmSettings`)."""
-
-    encoder: Mapping[str, Any]
-    room: Room
-    tier: str = "balanced"
-    crop: str = ""
-    scale: str = ""
-    fps: str = ""
-    deinterlace: str = "auto"
-    tone_map: str = "off"
-    odd_size: str = "pad"
-    salvage: bool = False
-    chunks: str = "auto"
-    workers: str = "auto"
-    trials: str = ""
+from stages.video.settings import SurveyFilmSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +47,14 @@ class _Chosen:
     notes: tuple[str, ...]
 
 
-def sketch(film: Film, picture: Picture, asked: Treatment) -> Sketch:
+def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) -> Sketch:
     """Settle everything about one stream.
 
     Raises:
         StageError: BAD_INPUT when it has no frames or the crop lies outside; ENCODER when no encoder works.
     """
     times = times_of(film, picture)
-    chosen = _chosen(film, picture, asked)
+    chosen = _chosen(film, picture, asked, room)
     deinterlaced, said = _deinterlaced(picture, asked.deinterlace)
     rate = [f"fps={asked.fps}"] if asked.fps else []
     filters = (*deinterlaced, *chosen.form.filters, *chosen.filters, *rate)
@@ -87,7 +68,7 @@ def sketch(film: Film, picture: Picture, asked: Treatment) -> Sketch:
         chosen.config,
         preset,
         size,
-        asked.room,
+        room,
         wish=asked.chunks,
         workers=asked.workers,
         whole=whole,
@@ -104,7 +85,7 @@ def sketch(film: Film, picture: Picture, asked: Treatment) -> Sketch:
     return Sketch(chosen.config.name, tuple(_pieces(base, times, parts, asked)), tuple(notes), compare)
 
 
-def _pieces(base: Piece, times: Times, parts: Parts, asked: Treatment) -> list[Piece]:
+def _pieces(base: Piece, times: Times, parts: Parts, asked: SurveyFilmSettings) -> list[Piece]:
     line = times.timeline
     if asked.salvage or asked.fps or not line.pts:
         start = line.pts[0] if line.pts else 0
@@ -124,7 +105,7 @@ def _after(times: Times, cut: Cut) -> int:
     return times.timeline.pts[end] if end < times.timeline.count else times.end
 
 
-def _whole(asked: Treatment, times: Times, deinterlaced: tuple[str, ...]) -> str:
+def _whole(asked: SurveyFilmSettings, times: Times, deinterlaced: tuple[str, ...]) -> str:
     """Why a film cannot be encoded in chunks; "" when it can."""
     if asked.salvage:
         return "which frames a damaged film has is known only when it was decoded"
@@ -145,7 +126,7 @@ def _deinterlaced(picture: Picture, wish: str) -> tuple[tuple[str, ...], tuple[s
     return (), ()
 
 
-def _compare(form: Shape, asked: Treatment, toned: bool) -> dict[str, Json]:
+def _compare(form: Shape, asked: SurveyFilmSettings, toned: bool) -> dict[str, Json]:
     """How the result is compared with the film."""
     if asked.fps:
         return {"not": f"the frame rate was changed to {asked.fps}"}
@@ -162,7 +143,7 @@ def _compare(form: Shape, asked: Treatment, toned: bool) -> dict[str, Json]:
 # --- the encoder -----------------------------------------------------------------------------
 
 
-def _chosen(film: Film, picture: Picture, asked: Treatment) -> _Chosen:
+def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) -> _Chosen:
     """The encoder that works at this size and in this pixel format, and what it is given.
 
     Raises:
@@ -174,7 +155,7 @@ def _chosen(film: Film, picture: Picture, asked: Treatment) -> _Chosen:
     def trial(config: EncoderConfig) -> Trial:
         ready, _ = settled(config, picture.pix_fmt)
         form = _form(film, picture, ready, asked)
-        return try_encoder(ready, form.width, form.height, asked.room.cores, asked.tier, memory=memory)
+        return try_encoder(ready, form.width, form.height, room.cores, asked.tier, memory=memory)
 
     choice = choose(wanted, trial)
     config, lost = settled(choice.config, picture.pix_fmt)
@@ -191,7 +172,7 @@ def _chosen(film: Film, picture: Picture, asked: Treatment) -> _Chosen:
     return _Chosen(config, form, tuple(filters), colour, (*reason, *notes))
 
 
-def _form(film: Film, picture: Picture, config: EncoderConfig, asked: Treatment) -> Shape:
+def _form(film: Film, picture: Picture, config: EncoderConfig, asked: SurveyFilmSettings) -> Shape:
     even = sides_of(config.pix_fmt, adapter(config.name).family) if asked.odd_size == "pad" else (1, 1)
     try:
         return shape(

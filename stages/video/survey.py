@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from stages.contract import Child, Failure, Json, Needs, Result, Stage, StageError, Work
-from stages.media.containers import AUTO, CONTAINERS, Container, Fate, container_for, fates, loss_sentence
+from stages.contract import Child, Failure, Needs, Result, Stage, StageError, Work
+from stages.media.containers import AUTO, Container, Fate, container_for, fates, loss_sentence
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.machine import machine_identity
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import Film, look_at
 from stages.media.shape import shape_problems
 from stages.platform import usable_cpus
-from stages.settings import Problem, setting
+from stages.settings import Problem
 from stages.video.carried import Carried
 from stages.video.parting import Room
 from stages.video.piece import SIDES, Piece
-from stages.video.sketch import Sketch, Treatment, sketch
-
-
-@dataclass(frozen=True)
-class SurveyFilmSettings:
-    """What is asked of a film."""
-
-    encoder: dict[str, Any] = setting({}, "settings of the group encoder")
-    tier: str = setting("balanced", "tier that gives the preset", choices=("fast", "balanced", "quality"))
-    container: str = setting(AUTO, "auto: the film's own kind where it holds everything, else mkv",
-                             choices=(AUTO, *CONTAINERS))  # fmt: skip
-    crop: str = setting("", "part of the picture as one sees it, width:height:x:y")
-    scale: str = setting("", "size to fit into, keeping the shape: 1280x720, x720 or 1280x")
-    fps: str = setting("", "frames per second, such as 25 or 30000/1001; empty: every frame at its own time")
-    deinterlace: str = setting("auto", "auto: when the film says it is interlaced", choices=("auto", "on", "off"))
-    tone_map: str = setting("off", "sdr: bring HDR (PQ, HLG) to BT.709", choices=("off", "sdr"))
-    audio: str = setting("copy", "copy where the container holds it, encode anew, or drop",
-                         choices=("copy", "encode", "drop"))  # fmt: skip
-    audio_bitrate: str = setting("192k", "of sound that is coded anew", bitrate=True, low=8_000, high=1_500_000)
-    on_lost: str = setting("refuse", "a stream that the container cannot hold", choices=("refuse", "drop"))
-    odd_size: str = setting("pad", "an odd side that the encoder cannot hold: pad by a line, or refuse",
-                            choices=("pad", "refuse"))  # fmt: skip
-    salvage: bool = setting(False, "keep what decodes of a damaged film")
-    chunks: str = setting("auto", "auto, off, or the seconds of a chunk")
-    workers: str = setting(AUTO, "chunks that are encoded at once", affects_output=False)
-    trials: str = setting("", "file that remembers trial encodes", affects_output=False)
-    cores: int = setting(0, "physical cores; 0: those this process may use", low=0, high=1024,
-                         affects_output=False, machine="cores_physical")  # fmt: skip
-    ram_mb: int = setting(0, "memory to plan with; 0: what is free", low=0, unit="MB",
-                          affects_output=False, machine="ram_mb")  # fmt: skip
+from stages.video.settings import SurveyFilmSettings
+from stages.video.sketch import Sketch, sketch
 
 
 class SurveyFilm(Stage[SurveyFilmSettings]):
@@ -67,8 +38,8 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         """
         film = look_at(work.item.artifacts["film"].path)
         notes = list(self._broken(film))
-        treatment = self._treatment()
-        sketches = [sketch(film, picture, treatment) for picture in film.pictures]
+        room = self._room()
+        sketches = [sketch(film, picture, self.config, room) for picture in film.pictures]
         notes += [note for drawn in sketches for note in drawn.notes]
         container, why = container_for(
             film, adapter(sketches[0].encoder).family, self.config.container, sound=self.config.audio
@@ -76,7 +47,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         found = self._fates(film, container)
         notes += [*([f"{film.path.name}: {why}"] if why else []), *_losses(film, found)]
         carried = _carried(film, container, found, sketches)
-        return Result(children=list(self._children(film, sketches, container, found, carried)), notes=notes)
+        return Result(children=list(self._children(sketches, container, found, carried)), notes=notes)
 
     def _broken(self, film: Film) -> Iterator[str]:
         """Streams of which nothing decodes: refused, or left out with a note."""
@@ -91,14 +62,6 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
                 if not self.config.salvage:
                     raise StageError(Failure.BAD_INPUT, f"{said}; video.salvage=true leaves it out")
 
-    def _treatment(self) -> Treatment:
-        config = self.config
-        return Treatment(
-            encoder=dict(config.encoder), room=self._room(), tier=config.tier, crop=config.crop, scale=config.scale, fps=config.fps,
-            deinterlace=config.deinterlace, tone_map=config.tone_map, odd_size=config.odd_size,
-            salvage=config.salvage, chunks=config.chunks, workers=config.workers, trials=config.trials,
-        )  # fmt: skip
-
     def _room(self) -> Room:
         """What the runner planned with; without it, what this process may use."""
         import psutil
@@ -112,11 +75,11 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
             found = [fate for fate in found if fate.other.kind != "audio"]
         lost = [fate for fate in found if fate.deed == "lost" and _could_be_held(fate)]
         if lost and self.config.on_lost == "refuse" and not self.config.salvage:
-            raise StageError(Failure.BAD_INPUT, loss_sentence(film, container, lost))
+            raise StageError(Failure.BAD_INPUT, loss_sentence(film, lost))
         return found
 
     def _children(
-        self, film: Film, sketches: list[Sketch], container: Container, found: list[Fate], carried: Carried
+        self, sketches: list[Sketch], container: Container, found: list[Fate], carried: Carried
     ) -> Iterator[Child]:
         told = {"carried": carried.to_json()}
         for place, drawn in enumerate(sketches):

@@ -73,5 +73,6 @@ def _lengths(mux: Mux, path: Path, made: Film) -> Iterator[str]:
         return
     before, after = count_packets(mux.film.path), count_packets(path)
     for source, target in zip(copied, there, strict=True):
-        if abs(before[source].seconds - after[target].seconds) > _SOUND_S:
-            yield f"its audio stream {target} lasts {float(after[target].seconds):.2f} s, not {float(before[source].seconds):.2f} s"
+        wanted, found = before[source].seconds, after[target].seconds
+        if abs(wanted - found) > _SOUND_S:
+            yield f"its audio stream {target} lasts {float(found):.2f} s, not {float(wanted):.2f} s"
