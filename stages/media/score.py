@@ -2,6 +2,9 @@
 
 One process decodes both once. Frames get their index as time, so that neither time bases nor variable frame rates
 decide which frame meets which. Logs are plain names in a folder of the process: no path has to be escaped.
+
+The metrics form a chain (each hands the judged frames on to the next), so that they keep step without a queue or an
+output of their own; thumbnails of large pictures are made of every 2nd, 4th … line, which `field` gives without copying.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from stages.contract import Failure, StageError
 from stages.media.align import SIDE
 from stages.media.command import PROTOCOLS, file_url
 from stages.media.frames import Track
+from stages.media.geometry import Box
 from stages.media.processes import progress_reader, run_process
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ SMALLEST_VMAF = 32  # libvmaf ends with a segmentation fault on pictures of 16 �
 _SMALLEST_SSIM = 8  # FFmpeg's ssim compares blocks of 8 × 8
 _LOGS = {"vmaf": "vmaf.json", "ssim": "ssim.log", "psnr": "psnr.log"}
 _THUMBNAILS = ("distorted.gray", "reference.gray")
+_LINES = 8 * SIDE  # lines that a thumbnail is made of, at least: 8 for each of its own
+_VMAF_THREADS_EACH = 4  # libvmaf threads that one filter thread keeps busy: the filters are a small part of the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,10 @@ class Scoring:
         reference: what is taken as right.
         distorted: what is judged.
         model: VMAF model by name; "" without VMAF.
-        threads: threads of libvmaf, and of the filters.
+        threads: threads of libvmaf, and of each decoder.
         metrics: False for thumbnails alone.
+        crop: the part of the reference that is compared; None: all of it.
+        inside: the part of the distorted that is compared; None: all of it.
     """
 
     binary: Path
@@ -79,14 +87,21 @@ class Scoring:
     model: str
     threads: int
     metrics: bool = True
+    crop: Box | None = None
+    inside: Box | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that both are compared at."""
+        return self.crop.size if self.crop else (self.reference.width, self.reference.height)
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """Names of the metrics that this pair gets."""
         if not self.metrics:
             return ()
-        size = min(self.reference.width, self.reference.height)
-        return (*(["vmaf"] if self.model else []), *(["ssim"] if size >= _SMALLEST_SSIM else []), "psnr")
+        ssim = ["ssim"] if min(self.size) >= _SMALLEST_SSIM else []
+        return (*(["vmaf"] if self.model else []), *ssim, "psnr")
 
     def run(self, window: Window, folder: Path, progress: Callable[[float], None]) -> Scores:
         """Score a window in an empty folder.
@@ -120,24 +135,40 @@ class Scoring:
     def command(self, window: Window) -> list[str]:
         """The words of the FFmpeg command."""
         head = [str(self.binary), "-nostdin", "-hide_banner", "-loglevel", "error", "-nostats", "-progress", "pipe:1"]
-        inputs = [*_input(self.distorted, window.seek_distorted), *_input(self.reference, window.seek_reference)]
-        maps = [["-map", f"[{label}]", "-f", "rawvideo", file] for label, file in zip("de", _THUMBNAILS, strict=True)]
-        maps += [["-map", f"[{name}]", "-f", "null", "-"] for name in self.wanted]
-        outputs = [word for words in maps for word in ["-fps_mode", "passthrough", *words]]
-        threads = ["-filter_complex_threads", str(self.threads)]
-        return [*head, "-y", *threads, *inputs, "-filter_complex", self.graph(window), *outputs]
+        inputs = self._input(self.distorted, window.seek_distorted)
+        inputs += self._input(self.reference, window.seek_reference)
+        outputs = [
+            ["-map", f"[{label}]", "-f", "rawvideo", file] for label, file in zip("de", _THUMBNAILS, strict=True)
+        ]
+        outputs += [["-map", f"[{self.wanted[-1]}]", "-f", "null", "-"]] if self.wanted else []
+        ends = [word for words in outputs for word in ["-fps_mode", "passthrough", *words]]
+        threads = ["-filter_complex_threads", str(max(1, self.threads // _VMAF_THREADS_EACH))]
+        return [*head, "-y", *threads, *inputs, "-filter_complex", self.graph(window), *ends]
+
+    def _input(self, video: Track, seek: Fraction | None) -> list[str]:
+        """Input words. A seek is exact: FFmpeg decodes from the key frame before, and drops what is before the time."""
+        start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
+        threads = ["-threads", str(self.threads)]
+        return [*threads, *start, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
 
     def graph(self, window: Window) -> str:
         """The filter graph: both inputs brought to one size, format and range, counted, and given to each metric."""
-        wanted = self.wanted
+        fields = "field," * _halvings(self.size[1])
+        small = f"{fields}extractplanes=y,scale={SIDE}:{SIDE}:flags=area,format=gray16le"
         chains = []
-        for number, (label, video) in enumerate((("d", self.distorted), ("e", self.reference))):
-            legs = "".join(f"[{label}{name}]" for name in wanted)
-            steps = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N", *self._converted(video)]
-            chains.append(f"[{number}:{video.stream}]{','.join(steps)},split={len(wanted) + 1}[{label}s]{legs}")
-            small = f"extractplanes=y,scale={SIDE}:{SIDE}:flags=area,format=gray16le"
+        for number, (label, video, box) in enumerate(
+            (("d", self.distorted, self.inside), ("e", self.reference, self.crop))
+        ):
+            # the judged frames go through the metrics one after another, the reference's are handed to each
+            names = self.wanted[:1] if label == "d" else self.wanted
+            legs = "".join(f"[{label}{name}]" for name in names)
+            steps = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N", *self._converted(video, box)]
+            chains.append(f"[{number}:{video.stream}]{','.join(steps)},split={len(names) + 1}[{label}s]{legs}")
             chains.append(f"[{label}s]{small}[{label}]")
-        chains += [f"[d{name}][e{name}]{self._filter(name)}[{name}]" for name in wanted]
+        judged = [f"d{name}" for name in self.wanted[:1]] + list(self.wanted[:-1])
+        chains += [
+            f"[{left}][e{name}]{self._filter(name)}[{name}]" for left, name in zip(judged, self.wanted, strict=True)
+        ]
         return ";".join(chains)
 
     def _filter(self, name: str) -> str:
@@ -145,21 +176,25 @@ class Scoring:
             return f"{name}=stats_file={_LOGS[name]}"
         return f"libvmaf=model=version={self.model}:n_threads={self.threads}:log_fmt=json:log_path={_LOGS[name]}"
 
-    def _converted(self, video: Track) -> list[str]:
-        """Filters that bring a video to the reference's size and range, and to the deeper of the two formats."""
-        right = self.reference
-        wanted = common_format(right, self.distorted)
-        steps = []
+    def _converted(self, video: Track, box: Box | None) -> list[str]:
+        """Filters that bring a part of a video to the compared size and range, and to the deeper of the two formats."""
+        wanted = common_format(self.reference, self.distorted)
+        steps = [f"crop={box.width}:{box.height}:{box.x}:{box.y}:exact=1"] if box else []
         scale = []
-        if (video.width, video.height) != (right.width, right.height):
-            scale += [f"w={right.width}", f"h={right.height}"]
-        if video.full_range != right.full_range:
-            scale += [f"in_range={_range(video)}", f"out_range={_range(right)}"]
+        if (box.size if box else (video.width, video.height)) != self.size:
+            scale += [f"w={self.size[0]}", f"h={self.size[1]}"]
+        if video.full_range != self.reference.full_range:
+            scale += [f"in_range={_range(video)}", f"out_range={_range(self.reference)}"]
         if scale:
             steps.append("scale=" + ":".join([*scale, "flags=bicubic"]))
         if scale or video.pixel_format != wanted:
             steps.append(f"format={wanted}")
         return steps
+
+
+def _halvings(height: int) -> int:
+    """How often half of the lines can be left out of a thumbnail with enough of them remaining."""
+    return max(0, (height // _LINES).bit_length() - 1)
 
 
 def common_format(reference: Track, distorted: Track) -> str:
@@ -170,12 +205,6 @@ def common_format(reference: Track, distorted: Track) -> str:
 
 def _range(video: Track) -> str:
     return "pc" if video.full_range else "tv"
-
-
-def _input(video: Track, seek: Fraction | None) -> list[str]:
-    """Input words. A seek is exact: FFmpeg decodes from the key frame before and drops what comes before the time."""
-    start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
-    return [*start, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
 
 
 def _frame(block: dict[str, str]) -> int:

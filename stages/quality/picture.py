@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Step, Work
-from stages.media.align import Alignment, align
+from stages.media.align import align
 from stages.media.ffmpeg import ffmpeg_binary
-from stages.media.frames import Timeline, Track, timeline, track
-from stages.media.pooling import PSNR_CAP, pooled
+from stages.media.geometry import Geometry, geometry, held
+from stages.media.pooling import PSNR_CAP
 from stages.media.score import SMALLEST_VMAF, Scores, Scoring, Window
 from stages.platform import usable_cpus
+from stages.quality.misfit import Misfit, located, misfit
+from stages.quality.outcome import not_compared, scored
+from stages.quality.pair import Pair, read_pair, spread, times_note
+from stages.quality.scoreplot import load
 from stages.settings import setting
 
 if TYPE_CHECKING:
     from stages.media.ffmpeg import FFmpeg
 
 _MODEL, _MODEL_4K = "vmaf_v0.6.1", "vmaf_4k_v0.6.1"
-_NEARLY_ALL = 0.85  # windows that cover this much of a film cost as much as all of it
-_TOLERANCE_S = 0.001
 _PLACES = 6
-_TOLD = 3  # slips named in a sentence
 
 
 @dataclass(frozen=True)
@@ -41,81 +40,68 @@ class ScorePictureSettings:
     threads: int = setting(0, "threads; 0: one per usable CPU", low=0, high=256, affects_output=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two videos and when their frames are shown."""
-
-    reference: Track
-    video: Track
-    reference_times: Timeline
-    video_times: Timeline
-
-    @property
-    def count(self) -> int:
-        return min(self.reference_times.count, self.video_times.count)
-
-    @property
-    def surplus(self) -> int:
-        """Frames the video has more than the reference; negative: fewer."""
-        return self.video_times.count - self.reference_times.count
-
-
-@dataclass(frozen=True, slots=True)
-class _Misfit:
-    """Frames that do not belong together: the first index, how many are known of, and the sentence."""
-
-    index: int
-    frames: int
-    sentence: str
-
-
 class ScorePicture(Stage[ScorePictureSettings]):
     """Scores `video` against `reference`, frame by frame of the same index, whatever their times.
+
+    Both are compared upright, at the size of the reference, in the first stream of each that is no cover picture. The
+    data field `compare`, set by the stage that made the video, tells which part of the one shows which part of the
+    other, or why the two do not compare (see `stages.media.geometry`): then there are no scores, a note says so, and
+    the task succeeds.
 
     Frames that are missing, doubled or shifted are named, never scored: the task fails, or with
     `on_misaligned: report` only the frames before the first such one are scored.
     """
 
     config_class = ScorePictureSettings
+    version = 2
     consumes: ClassVar[Mapping[str, str]] = {"reference": "video/", "video": "video/"}
-    produces: ClassVar[Mapping[str, str]] = {"scores": "application/json"}
+    produces: ClassVar[Mapping[str, str]] = {"scores": "application/json", "plot": "image/png"}
+    may_read: ClassVar[tuple[str, ...]] = ("compare",)
     writes: ClassVar[tuple[str, ...]] = ("quality",)
+
+    def open(self) -> None:
+        """Load what draws the plot."""
+        load()
 
     def run(self, work: Work) -> Result:
         """Score one pair.
 
         Raises:
             StageError: BAD_INPUT for what does not decode, and for frames that do not match; ENCODER without a
-                metric that was asked for.
+                metric that was asked for; BUG when `compare` cannot be right.
         """
-        pair = _pair(work.item.artifacts["reference"].path, work.item.artifacts["video"].path)
-        scoring, notes = self._scoring(pair)
-        count, misfit = pair.count, None
+        parts = geometry(work.item.data.get("compare"))
+        if parts.reason:
+            return not_compared(work, parts.reason)
+        pair = read_pair(work.item.artifacts["reference"].path, work.item.artifacts["video"].path)
+        scoring, notes = self._scoring(pair, parts)
+        count, found = pair.count, None
         if pair.surplus:
-            misfit = _located(replace(scoring, metrics=False), pair, work.scratch / "located")
-            self._refuse(misfit)
-            count = misfit.index
-        windows = list(_spread(pair, count, self.config.windows, self.config.window_s))
-        rows, found = _scored(scoring, windows, pair, work)
-        if found is not None and misfit is None:
-            misfit = found
-            self._refuse(misfit)
+            found = located(replace(scoring, metrics=False), pair, work.scratch / "located")
+            self._refuse(found)
+            count = found.index
+        windows = list(spread(pair, count, self.config.windows, self.config.window_s))
+        rows, seen = _scored(scoring, windows, pair, work)
+        if seen is not None and found is None:
+            found = seen
+            self._refuse(found)
             rows = [row for row in rows if row["index"] < found.index]
-        return _result(work, scoring, rows, misfit, [*notes, *_times_note(pair, misfit)])
+        notes += [] if found else times_note(pair)
+        return scored(work, scoring, pair.reference_times, rows, found, notes)
 
-    def _refuse(self, misfit: _Misfit) -> None:
+    def _refuse(self, found: Misfit) -> None:
         if self.config.on_misaligned == "fail":
             mend = "make the video again, or set on_misaligned=report to score the frames before it"
-            raise StageError(Failure.BAD_INPUT, f"{misfit.sentence}; {mend}")
+            raise StageError(Failure.BAD_INPUT, f"{found.sentence}; {mend}")
 
-    def _scoring(self, pair: _Pair) -> tuple[Scoring, list[str]]:
+    def _scoring(self, pair: Pair, parts: Geometry) -> tuple[Scoring, list[str]]:
         """What is run on this pair, and a note for all that was not done as one might expect."""
         ffmpeg = ffmpeg_binary()
-        model, why = _model(ffmpeg, pair.reference, self.config.metric)
         threads = self.config.threads or len(usable_cpus())
-        notes = [why] if why else []
-        notes += _conversions(pair.reference, pair.video)
-        return Scoring(ffmpeg.path, pair.reference, pair.video, model, threads), notes
+        crop, inside = held(parts.reference, pair.reference), held(parts.video, pair.video)
+        plain = Scoring(ffmpeg.path, pair.reference, pair.video, "", threads, crop=crop, inside=inside)
+        model, why = _model(ffmpeg, plain.size, self.config.metric)
+        return replace(plain, model=model), [*([why] if why else []), *_conversions(plain)]
 
     @classmethod
     def needs(cls, config: ScorePictureSettings) -> Needs:
@@ -135,30 +121,31 @@ class ScorePicture(Stage[ScorePictureSettings]):
         return {"ffmpeg": ffmpeg_binary().identity}
 
 
-def _pair(reference: Path, video: Path) -> _Pair:
-    return _Pair(track(reference), track(video), timeline(reference), timeline(video))
-
-
-def _model(ffmpeg: FFmpeg, reference: Track, metric: str) -> tuple[str, str]:
-    """The VMAF model by the reference's size, or "" and why there is none."""
+def _model(ffmpeg: FFmpeg, size: tuple[int, int], metric: str) -> tuple[str, str]:
+    """The VMAF model by the size that is compared, or "" and why there is none."""
     if metric == "ssim_psnr":
         return "", ""
     why = ""
-    if not ffmpeg.has("libvmaf"):
+    if "libvmaf" not in ffmpeg.filters:
         why = f"{ffmpeg.path.name} {ffmpeg.version} has no libvmaf"
-    elif min(reference.width, reference.height) < SMALLEST_VMAF:
-        why = f"pictures of {reference.width}×{reference.height} are too small for VMAF"
+    elif min(size) < SMALLEST_VMAF:
+        why = f"pictures of {size[0]}×{size[1]} are too small for VMAF"
     if why and metric == "vmaf":
         raise StageError(Failure.ENCODER, f"VMAF cannot be measured: {why}; use metric=auto")
     if why:
         return "", f"VMAF not measured: {why}; SSIM and PSNR were"
-    return (_MODEL_4K if reference.width > 2560 or reference.height > 1440 else _MODEL), ""
+    return (_MODEL_4K if size[0] > 2560 or size[1] > 1440 else _MODEL), ""
 
 
-def _conversions(reference: Track, video: Track) -> Iterator[str]:
-    if (video.width, video.height) != (reference.width, reference.height):
-        size = f"from {video.width}×{video.height} to {reference.width}×{reference.height}"
-        yield f"{video.path.name}: scaled {size} (bicubic) to be scored"
+def _conversions(scoring: Scoring) -> Iterator[str]:
+    reference, video, right = scoring.reference, scoring.distorted, scoring.size
+    size = scoring.inside.size if scoring.inside else (video.width, video.height)
+    if scoring.crop:
+        box = scoring.crop
+        part = f"{box.width}×{box.height} at {box.x},{box.y}"
+        yield f"{video.path.name}: scored against the part of the reference that it shows ({part})"
+    if size != right:
+        yield f"{video.path.name}: scaled from {size[0]}×{size[1]} to {right[0]}×{right[1]} (bicubic) to be scored"
     if video.full_range != reference.full_range:
         names = {True: "full", False: "limited"}
         told = f"{names[video.full_range]} colour range, the reference {names[reference.full_range]}"
@@ -167,89 +154,24 @@ def _conversions(reference: Track, video: Track) -> Iterator[str]:
         yield f"{video.path.name}: has {video.depth} bit, the reference {reference.depth}; scored at the deeper"
 
 
-def _times_note(pair: _Pair, misfit: _Misfit | None) -> Iterator[str]:
-    """Times do not enter the scores; that they differ is worth telling all the same."""
-    if misfit is not None or not (pair.reference_times.pts and pair.video_times.pts):
-        return
-    apart = [abs(pair.reference_times.seconds(i) - pair.video_times.seconds(i)) for i in range(pair.count)]
-    worst = max(apart)
-    if worst > _TOLERANCE_S:
-        at = apart.index(worst)
-        name = pair.video.path.name
-        yield f"{name}: frames are shown up to {worst * 1000:.0f} ms off (index {at}); compared by index"
-
-
-def _spread(pair: _Pair, count: int, number: int, seconds: float) -> Iterator[Window]:
-    """Evenly spread windows in the first `count` frames; all of them in one where that is no more work."""
-    times = pair.reference_times
-    known = bool(times.pts and pair.video_times.pts) and count > 1
-    whole_s = times.seconds(count - 1) if known else 0.0
-    length = max(1, round(seconds * (count - 1) / whole_s)) if whole_s > 0 else count
-    if not number or number * length >= _NEARLY_ALL * count:
-        yield from [Window(0, count)] if count else []
-        return
-    gap = (count - number * length) / number
-    for place in range(number):
-        first = _seekable(pair, int(gap / 2 + place * (gap + length)))
-        seeks = (times.just_before(first), pair.video_times.just_before(first)) if first else (None, None)
-        yield Window(first, first + length, *seeks)
-
-
-def _seekable(pair: _Pair, index: int) -> int:
-    """The nearest index from here back whose time tells it from the frame before, in both."""
-    both = pair.reference_times.pts, pair.video_times.pts
-    while index and any(pts[index] == pts[index - 1] for pts in both):
-        index -= 1
-    return index
-
-
-def _located(scoring: Scoring, pair: _Pair, folder: Path) -> _Misfit:
-    """Which frame is missing or too many, by thumbnails of all frames that both have."""
-    counts = f"has {pair.video_times.count} frames, the reference {pair.reference_times.count}"
-    thumbnails = scoring.run(Window(0, pair.count), folder, lambda _done: None)
-    found = _misfit(pair, align(thumbnails.reference, thumbnails.distorted, -pair.surplus), 0)
-    if found is not None:
-        said = found.sentence.removeprefix(f"{pair.video.path.name}: ")
-        return replace(
-            found, frames=found.frames + abs(pair.surplus), sentence=f"{pair.video.path.name}: {counts}: {said}"
-        )
-    end = f"{'ends' if pair.surplus < 0 else 'goes on'} after index {pair.count - 1}, or differs where nothing moves"
-    return _Misfit(pair.count, abs(pair.surplus), f"{pair.video.path.name}: {counts}: it {end}")
-
-
-def _misfit(pair: _Pair, alignment: Alignment, first: int) -> _Misfit | None:
-    """What thumbnails of a window that begins at frame `first` tell."""
-    name = pair.video.path.name
-    if alignment.unlike:
-        what = f"{name}: does not show what the reference shows, from index {first} on (match {alignment.alike:.2f})"
-        return _Misfit(first, max(1, alignment.displaced), what)
-    if not alignment.slips:
-        return None
-    moved = [replace(slip, index=slip.index + first) for slip in alignment.slips]
-    said = "; ".join(slip.sentence() for slip in moved[:_TOLD])
-    more = f"; and {len(moved) - _TOLD} more" if len(moved) > _TOLD else ""
-    lost = min(moved[0].index, moved[0].index + moved[0].before)
-    return _Misfit(max(0, lost), alignment.displaced, f"{name}: frames are out of step: {said}{more}")
-
-
 def _scored(
-    scoring: Scoring, windows: list[Window], pair: _Pair, work: Work
-) -> tuple[list[dict[str, Json]], _Misfit | None]:
+    scoring: Scoring, windows: list[Window], pair: Pair, work: Work
+) -> tuple[list[dict[str, Json]], Misfit | None]:
     """Rows of all windows, and the first misfit seen in any."""
     rows: list[dict[str, Json]] = []
-    misfit: _Misfit | None = None
+    found: Misfit | None = None
     for place, window in enumerate(windows):
 
         def report(done: float, place: int = place) -> None:
             work.progress(min(1.0, (place + done) / len(windows)))
 
         scores = scoring.run(window, work.scratch / f"window{place}", report)
-        misfit = misfit or _misfit(pair, align(scores.reference, scores.distorted), window.first)
+        found = found or misfit(pair, align(scores.reference, scores.distorted), window.first)
         rows += _rows(scores, window, pair)
-    return rows, misfit
+    return rows, found
 
 
-def _rows(scores: Scores, window: Window, pair: _Pair) -> Iterator[dict[str, Json]]:
+def _rows(scores: Scores, window: Window, pair: Pair) -> Iterator[dict[str, Json]]:
     for place in range(window.count):
         index = window.first + place
         row: dict[str, Json] = {"index": index, "pts_s": round(pair.video_times.seconds(index), _PLACES)}
@@ -258,27 +180,3 @@ def _rows(scores: Scores, window: Window, pair: _Pair) -> Iterator[dict[str, Jso
         row["identical"] = math.isinf(scores.psnr[place])
         row["psnr"] = min(PSNR_CAP, scores.psnr[place])
         yield row
-
-
-def _result(
-    work: Work, scoring: Scoring, rows: list[dict[str, Json]], misfit: _Misfit | None, notes: Iterable[str]
-) -> Result:
-    identical = sum(row["identical"] for row in rows)
-    data = {
-        "metrics": list(scoring.wanted) if rows else [],
-        "vmaf_model": scoring.model,
-        "frames": len(rows),
-        "identical_frames": identical,
-        "psnr_infinite": bool(rows) and identical == len(rows),
-        "misaligned": misfit.sentence if misfit else "",
-    }
-    said = [*notes, *([misfit.sentence] if misfit else [])]
-    if misfit:
-        said.append(f"only the {len(rows)} frames before index {misfit.index} were scored")
-    if data["psnr_infinite"]:
-        said.append(f"all {len(rows)} frames are identical: PSNR is infinite, written as {PSNR_CAP:g} dB")
-        said += ["libvmaf gives 97.4 to identical frames in which nothing moves"] if scoring.model else []
-    file = work.scratch / "scores.json"
-    file.write_text(json.dumps({**data, "scores": rows}, ensure_ascii=False), encoding="utf-8")
-    metrics = {"quality.frames": len(rows), "quality.misaligned": misfit.frames if misfit else 0, **pooled(rows)}
-    return Result(files={"scores": file}, data={"quality": data}, metrics=metrics, notes=said)
