@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.media.encoders.catalog import adapter
-from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
 
 
 def video_options(config: EncoderConfig, cores_physical: int, tier: str = "balanced") -> dict[str, str]:
@@ -13,7 +13,12 @@ def video_options(config: EncoderConfig, cores_physical: int, tier: str = "balan
         config: checked settings.
         cores_physical: threads of a software encoder when `config.threads` is not set.
         tier: profile tier that gives the preset when `config.preset` is not set.
+
+    Raises:
+        ValueError: `config.pix_fmt` is still `auto` (see `stages.media.encoders.pixels.settled`).
     """
+    if config.pix_fmt == AUTO_PIXELS:
+        raise ValueError("encoder.pix_fmt=auto must be settled by the pixel format of the source before it is encoded")
     found = adapter(config.name)
     options = {
         "c:v": config.codec,

@@ -9,7 +9,7 @@ from typing import Any
 from stages.media.encoders.adapter import Adapter
 from stages.media.encoders.catalog import AUTO, adapter
 from stages.media.encoders.check import encoder_problems
-from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
 from stages.settings import bits_per_second
 
 _IDENTITY = {"name", "codec"}
@@ -57,12 +57,13 @@ def carry(wanted: EncoderConfig, name: str) -> Carried:
 
     Quality numbers stay behind between named encoders: CRF 23 of one is not CQ 23 of another. What was set
     with `auto` was meant for whatever is chosen, and its preset, when not set, is left to the profile's tier.
+    The pixel format is carried even when nobody set it: another encoder is no reason for another picture.
     """
     target, asked = adapter(name), was_set(wanted)
     base = replace(own_config(name), preset=None) if wanted.name == AUTO else own_config(name)
-    pixels = _pixels(asked.get("pix_fmt", base.pix_fmt), target)
+    pixels = _pixels(wanted.pix_fmt, target)
     if pixels is None:
-        return Carried(None, refusal=f"does not take {asked['pix_fmt']}")
+        return Carried(None, refusal=f"does not take {wanted.pix_fmt}")
     taken = {key: value for key, value in asked.items() if _takes(key, value, target, wanted)}
     changes = {**taken, "pix_fmt": pixels, **_rates(wanted, asked, base)}
     if "options" in taken:
@@ -97,7 +98,9 @@ def _kept(config: EncoderConfig, key: str, value: Any) -> bool:
 
 
 def _pixels(wanted: str, target: Adapter) -> str | None:
-    """The pixel format or its twin; anything else would throw colour or bits away."""
+    """The pixel format or its twin; anything else would throw colour or bits away. `auto` goes with every encoder."""
+    if wanted == AUTO_PIXELS:
+        return wanted
     return next((one for one in (wanted, _TWINS.get(wanted)) if one in target.pixel_formats), None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from stages.media.encoders.adapter import Adapter
 from stages.media.encoders.catalog import AUTO, UnknownEncoderError, adapter, known_encoders
-from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
 from stages.settings import Problem, bits_per_second, nearest, range_problems
 
 # Options that have a setting of their own: in `options` they would fight with it.
@@ -43,7 +43,7 @@ def _word_problems(config: EncoderConfig, adapters: Sequence[Adapter]) -> Iterat
     words = {
         "preset": (config.preset, [preset for found in adapters for preset in found.presets]),
         "tune": (config.tune, [tune for found in adapters for tune in found.tunes]),
-        "pix_fmt": (config.pix_fmt, [pixels for found in adapters for pixels in found.pixel_formats]),
+        "pix_fmt": (config.pix_fmt, [AUTO_PIXELS, *(one for found in adapters for one in found.pixel_formats)]),
     }
     for key, (word, takes) in words.items():
         if word is not None and word not in takes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from stages.contract import Failure, StageError
 from stages.media.encoders.carry import carry
 from stages.media.encoders.catalog import AUTO, adapter
-from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.pixels import holds
+from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
 from stages.media.encoders.trial import Trial
 
 # Encoder chips first: they leave the processors to other work. H.264 before others: it plays everywhere.
@@ -44,18 +45,21 @@ def choose(
     trial: Callable[[EncoderConfig], Trial],
     order: Sequence[str] = ORDER,
     fallback: str | None = None,
+    source_pix_fmt: str = "",
 ) -> Choice:
     """Take the wanted encoder when it works here; else, or with `auto`, the next that does.
 
     A fall-back stays with the same kind of video (h264, hevc, av1) where it can. It mends what the machine lacks,
     not what a named encoder was wrongly asked for: that is refused. `auto` is a choice and no fall-back: it goes
-    through its order with `fallback=none` too.
+    through its order with `fallback=none` too. With `pix_fmt=auto`, encoders that would lose bits or colour
+    resolution of the source come after all that do not.
 
     Args:
         wanted: checked settings, of a named encoder or `auto`.
         trial: tries settings at the real size; called until one works.
         order: options of the group `encoder`, best first.
         fallback: `next` or `none`; default: as `wanted` says.
+        source_pix_fmt: pixel format of the source; "" when it is not known.
 
     Raises:
         StageError: ENCODER, when none works, or the named one does not and `fallback` is `none`
@@ -63,27 +67,35 @@ def choose(
     """
     trials: list[Trial] = []
     passed: list[_Passed] = []
-    for name in _candidates(wanted, order, fallback or wanted.fallback):
+    lossy = _lossy(wanted, order, source_pix_fmt)
+    for name in _candidates(wanted, order, fallback or wanted.fallback, lossy):
         config, left = _settings(wanted, name, passed)
         if config is None:
             continue
         trials.append(trial(config))
         if trials[-1].able:
-            return Choice(config, tuple(trials), _why(wanted, config, passed, left))
+            return Choice(config, tuple(trials), _why(wanted, config, passed, left, lossy))
         passed.append(_Passed(name, trials[-1].reason, trials[-1].mend))
         if trials[-1].asked and name == wanted.name:
             break
     raise _none_works(wanted, passed, asked=bool(trials) and trials[-1].asked)
 
 
-def _candidates(wanted: EncoderConfig, order: Sequence[str], fallback: str) -> list[str]:
+def _lossy(wanted: EncoderConfig, order: Sequence[str], source_pix_fmt: str) -> tuple[str, ...]:
+    """Those of the order that cannot hold the source's pixels. One that was asked to change them loses nothing."""
+    if not source_pix_fmt or wanted.pix_fmt != AUTO_PIXELS:
+        return ()
+    return tuple(name for name in order if not holds(adapter(name), source_pix_fmt))
+
+
+def _candidates(wanted: EncoderConfig, order: Sequence[str], fallback: str, lossy: Sequence[str]) -> list[str]:
     if wanted.name == AUTO:
-        return list(order)
+        return sorted(order, key=lambda name: name in lossy)
     if fallback == "none":
         return [wanted.name]
     others = [name for name in order if name != wanted.name]
     family = adapter(wanted.name).family
-    return [wanted.name, *sorted(others, key=lambda name: adapter(name).family != family)]
+    return [wanted.name, *sorted(others, key=lambda name: (name in lossy, adapter(name).family != family))]
 
 
 def _settings(wanted: EncoderConfig, name: str, passed: list[_Passed]) -> tuple[EncoderConfig | None, tuple[str, ...]]:
@@ -96,13 +108,18 @@ def _settings(wanted: EncoderConfig, name: str, passed: list[_Passed]) -> tuple[
     return carried.config, carried.left
 
 
-def _why(wanted: EncoderConfig, used: EncoderConfig, passed: Sequence[_Passed], left: Sequence[str]) -> str:
+def _why(
+    wanted: EncoderConfig, used: EncoderConfig, passed: Sequence[_Passed], left: Sequence[str], lossy: Sequence[str]
+) -> str:
     if used.name == wanted.name:
         return f"encoder={used.name} was asked for and works here"
     how = "was chosen" if wanted.name == AUTO else "is used instead"
     told = [f"{used.name} {how}"]
     if passed:
         told.append(_told(passed))
+    later = [name for name in lossy if name not in {used.name, wanted.name, *(one.name for one in passed)}]
+    if later and used.name not in lossy:
+        told.append(f"{', '.join(later)} would hold less of the source's pixels")
     if wanted.name != AUTO:
         kept = f"bitrate {used.bitrate}" if used.quality is None else f"its own quality {used.quality:g}"
         told.append(f"it codes with {kept}, as quality numbers do not carry from one encoder to another")

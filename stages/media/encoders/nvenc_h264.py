@@ -20,6 +20,7 @@ ADAPTER = Adapter(
     quality_and_bitrate=True,
     own={
         "preset": "p4", "bitrate": "5M", "maxrate": "8M", "bufsize": "10M", "tune": "hq", "sessions": 2,
+        "pix_fmt": "yuv420p",
         "options": {"rc": "vbr", "spatial-aq": "1", "temporal-aq": "1"},
     },
 )  # fmt: skip

@@ -20,6 +20,7 @@ ADAPTER = Adapter(
     variant_of="nvenc_h264",
     own={
         "preset": "p1", "bitrate": "2M", "maxrate": "4M", "bufsize": "8M", "tune": "ull", "sessions": 2,
+        "pix_fmt": "yuv420p",
         "options": {"rc": "vbr", "delay": "0"},
     },
 )  # fmt: skip

@@ -10,11 +10,11 @@ ADAPTER = Adapter(
     quality_low=1,
     quality_high=51,
     quality_default=23,
-    tiers={"fast": "veryfast", "balanced": "medium", "quality": "slower"},
+    tiers={"fast": "veryfast", "balanced": "medium", "quality": "slow"},
     tunes=(),
     pixel_formats=("nv12",),
     quality_option="global_quality",
     threads_option="",
     hardware=True,
-    own={"preset": "medium", "pix_fmt": "nv12"},
+    own={"preset": "medium"},
 )

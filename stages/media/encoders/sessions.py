@@ -13,7 +13,7 @@ from stages.media.encoders.catalog import adapter
 from stages.media.encoders.causes import Cause
 from stages.media.encoders.memory import TrialMemory
 from stages.media.encoders.settings import EncoderConfig
-from stages.media.encoders.trial import RATE, command, fault_of
+from stages.media.encoders.trial import RATE, command, fault_of, plain
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.processes import run_process
 
@@ -62,7 +62,7 @@ def count_sessions(
     if not adapter(config.name).hardware and not software_too:
         return 0
     program = ffmpeg_binary()
-    options = video_options(config, cores_physical, tier)
+    options = video_options(plain(config), cores_physical, tier)
     question = ("sessions", config.name, program.identity, options, width, height, most)
     known = memory.get(*question) if memory else None
     if isinstance(known, int) and known > 0:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from stages.settings import setting
 
+AUTO_PIXELS = "auto"  # of pix_fmt: as the source
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -26,7 +28,9 @@ class EncoderConfig:
     threads: int | None = setting(
         None, "threads of a software encoder; default: physical cores", low=1, high=256, affects_output=False
     )
-    pix_fmt: str = setting("yuv420p", "pixel format that is encoded, FFmpeg's name")
+    pix_fmt: str = setting(
+        AUTO_PIXELS, "pixel format that is encoded, FFmpeg's name; auto: as the source, as near as the encoder holds it"
+    )
     gop: int | None = setting(None, "frames from one key frame to the next at most", low=1, high=100_000)
     sessions: int | None = setting(
         None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from stages.media.encoders.arguments import video_options
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.causes import Cause, cause_of
 from stages.media.encoders.memory import TrialMemory
-from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
 from stages.media.ffmpeg import FFmpeg, ffmpeg_binary
 from stages.media.processes import Finished, run_process
 
@@ -62,7 +62,7 @@ def try_encoder(
     """Encode a few frames with the very options of a real encode, and count what comes out.
 
     Args:
-        config: a named encoder (not `auto`).
+        config: a named encoder (not `auto`). With `pix_fmt=auto` its plain 8-bit format is tried.
         width: of the real pictures, pixels.
         height: of the real pictures, pixels.
         cores_physical: as for `video_options`.
@@ -73,7 +73,7 @@ def try_encoder(
     Raises:
         StageError: when there is no FFmpeg, or it cannot be started.
     """
-    program = ffmpeg_binary()
+    program, config = ffmpeg_binary(), plain(config)
     options = video_options(config, cores_physical, tier)
     question = ("trial", config.name, program.identity, options, width, height)
     known = _remembered(memory.get(*question)) if memory else None
@@ -89,23 +89,35 @@ def try_encoder(
     return trial
 
 
+def plain(config: EncoderConfig) -> EncoderConfig:
+    """The settings with the format that every adapter names first, 4:2:0 of 8 bit, where `auto` has no source."""
+    if config.pix_fmt != AUTO_PIXELS:
+        return config
+    return replace(config, pix_fmt=adapter(config.name).pixel_formats[0])
+
+
 def size_cause(width: int, height: int, pix_fmt: str, family: str) -> Cause | None:
     """Why no stream of this family can hold pictures of this size in this pixel format, or None.
 
     H.264 and HEVC count a picture's sides in samples of its colour, which a halved odd side has no whole number
-    of. AV1 counts them in pixels.
+    of.
     """
     if width < 1 or height < 1:
         return Cause(f"{width}x{height} is no picture", "give a width and a height of 1 or more", asked=True)
-    if family == "av1":
-        return None
-    across = 2 if _HALVED.search(pix_fmt) or _HALF_WIDTH.search(pix_fmt) else 1
-    down = 2 if _HALVED.search(pix_fmt) else 1
+    across, down = sides_of(pix_fmt, family)
     if width % across == 0 and height % down == 0:
         return None
     even = f"{width + width % across}x{height + height % down}"
     reason = f"{width}x{height} has an odd side, which {family} in {pix_fmt} cannot hold"
     return Cause(reason, f"scale to {even}, or use encoder.pix_fmt=yuv444p or encoder=svtav1", asked=True)
+
+
+def sides_of(pix_fmt: str, family: str) -> tuple[int, int]:
+    """What width and height must be multiples of. AV1 counts them in pixels, so that any will do."""
+    if family == "av1":
+        return 1, 1
+    down = 2 if _HALVED.search(pix_fmt) else 1
+    return max(down, 2 if _HALF_WIDTH.search(pix_fmt) else 1), down
 
 
 def command(program: FFmpeg, options: dict[str, str], size: tuple[int, int], frames: int, **pace: Any) -> list[str]:
