@@ -8,6 +8,7 @@ GOPs, each in order of its own decoding; decoding times are made anew over the w
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Packet = Any  # av.Packet, of any kind of stream
 _HIDING = ("mp4", "mov")  # containers with edit lists
+_FINEST = 100_000_000
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "number_of_frames",
              "number_of_bytes", "bps", "vendor_id"}  # fmt: skip
 # What MP4 keeps as tags of its own; any other name needs the list that `use_metadata_tags` writes.
@@ -78,8 +80,14 @@ class Mux:
         if format not in _HIDING:
             return {}
         flags = ["faststart", *(["use_metadata_tags"] if _uncommon(source) else [])]
-        scale = max(s.time_base.denominator for s in self.strands)
-        return {"movflags": "+".join(["", *flags]), "movie_timescale": str(max(1000, min(scale, 1_000_000)))}
+        return {"movflags": "+".join(["", *flags]), "movie_timescale": str(self._movie_scale(source))}
+
+    def _movie_scale(self, source: InputContainer) -> int:
+        """Units per second of edit lists, in which streams begin: fine enough for pictures and sound to be exact."""
+        rates = [stream.codec_context.sample_rate for stream in source.streams.audio if stream.codec_context]
+        scales = [strand.time_base.denominator for strand in self.strands]
+        exact = math.lcm(*scales, *(rate for rate in rates if rate))
+        return exact if 1000 <= exact <= _FINEST else max(1000, min(max(scales), _FINEST))
 
     # --- streams ---------------------------------------------------------------------------
 

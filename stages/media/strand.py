@@ -93,6 +93,25 @@ def _read(segment: Segment) -> Iterator[Packet]:
                 yield packet
 
 
+def parameters(segment: Segment) -> bytes:
+    """What a decoder is set up with (SPS, PPS and their like): a joined stream has one for all segments."""
+    with opened(segment.path) as container:
+        return container.streams.video[0].codec_context.extradata or b""
+
+
+def joinable(strand: Strand) -> None:
+    """Refuse segments that were not coded with one set of parameters.
+
+    Raises:
+        StageError: ENCODER.
+    """
+    first = parameters(strand.segments[0])
+    for number, segment in enumerate(strand.segments[1:], 1):
+        if parameters(segment) != first:
+            sentence = f"chunk {number} was coded with other parameters than the first, so they cannot be joined"
+            raise StageError(Failure.ENCODER, f"{sentence}; encode whole with video.chunks=off")
+
+
 def _delay(path: Path) -> int:
     """How many frames an encoder of this kind decodes ahead of showing the first."""
     first: int | None = None

@@ -20,8 +20,8 @@ from stages.media.processes import Finished, failure_of, progress_reader, run_pr
 from stages.settings import setting
 from stages.video.piece import SIDES, Piece
 
-# Encoder and muxer speak under these names; FFmpeg itself sums up what others said before.
-_ENCODER_SAID = re.compile(r"^(\[(lib\w+|\w+_nvenc|\w+_qsv|out#|enc:|vost#|mp4|matroska|vist#|dec:)|Conversion failed)")
+# FFmpeg's parts speak under their names in brackets: all but encoder, muxer, and FFmpeg's own summing up.
+_DECODER_SAID = re.compile(r"^\[(?!lib\w+ @|\w+_(nvenc|qsv) @|out#|enc:|vost#|vist#|dec:|mp4 @|matroska @)")
 _TOLD = 300
 
 
@@ -151,7 +151,7 @@ def _failed(film: Path, done: Finished) -> StageError:
 
 def _damage(film: Path, done: Finished) -> str:
     """What the decoder complained of, though it went on: pictures that are not what they were. "" for nothing."""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip() and not _ENCODER_SAID.match(line)]
+    said = [line.strip() for line in done.stderr.splitlines() if _DECODER_SAID.match(line)]
     if not said:
         return ""
     first = re.sub(r"^\[[^\]]*\] *", "", said[0])

@@ -13,7 +13,7 @@ from stages.media.containers import CONTAINERS
 from stages.media.film import Film, look_at
 from stages.media.frames import timeline
 from stages.media.mux import Mux
-from stages.media.strand import Segment, Strand
+from stages.media.strand import Segment, Strand, joinable
 from stages.settings import setting
 from stages.video.carried import Carried
 from stages.video.piece import PICTURES, SIDES, Piece
@@ -49,6 +49,8 @@ class JoinFilm(Stage[JoinFilmSettings]):
         film = look_at(work.item.artifacts["film"].path)
         carried = Carried.from_json(work.parts[0].data["carried"])
         mux = assembled(film, work.parts, carried)
+        for strand in mux.strands:
+            joinable(strand)
         container = CONTAINERS[carried.container]
         target = work.scratch / f"video.{container.name}"
         mux.write(target, container.format, work.progress)
@@ -92,7 +94,7 @@ def assembled(film: Film, parts: Sequence[Item], carried: Carried) -> Mux:
 def _strand(film: Film, entries: list[tuple[Piece, Path]]) -> Strand:
     """One stream: the source's own times where every frame of it is there, else those of its single segment."""
     first = entries[0][0]
-    pts = timeline(film.path, first.stream).pts if all(piece.expected for piece, _ in entries) else ()
+    pts = timeline(film.path, first.stream).pts if first.exact else ()
     return Strand(
         stream=first.stream,
         time_base=first.base,

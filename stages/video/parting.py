@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stages.contract import Failure, StageError
@@ -24,6 +25,12 @@ class Times:
     timeline: Timeline
     coding: Coding
     end: int
+
+    @property
+    def distinct(self) -> bool:
+        """Whether each frame has a time, and none has that of another."""
+        pts = self.timeline.pts
+        return bool(pts) and all(before < after for before, after in pairwise(pts))
 
 
 @dataclass(frozen=True, slots=True)

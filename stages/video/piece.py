@@ -21,6 +21,7 @@ class Piece:
         first: index of its first frame.
         count: frames that go in; 0: all that decode.
         expected: frames that come out; 0 when that cannot be known before (another rate, salvage).
+        exact: every frame gets the very time it has in the film; else the times that come out hold.
         pts: those of the first frame, and of the frame after the last (or its end), in `time_base`.
         time_base: seconds per unit, as `1/30000`.
         seek: time in seconds, as a fraction, to start decoding at; "" for the beginning.
@@ -41,6 +42,7 @@ class Piece:
     first: int = 0
     count: int = 0
     expected: int = 0
+    exact: bool = True
     pts: tuple[int, int] = (0, 0)
     time_base: str = "1/1000"
     seek: str = ""

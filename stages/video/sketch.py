@@ -87,10 +87,10 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
 
 def _pieces(base: Piece, times: Times, parts: Parts, asked: SurveyFilmSettings) -> list[Piece]:
     line = times.timeline
-    if asked.salvage or asked.fps or not line.pts:
+    if asked.salvage or asked.fps or not times.distinct:
         start = line.pts[0] if line.pts else 0
-        exact = not (asked.salvage or asked.fps)
-        return [replace(base, expected=line.count if exact else 0, pts=(start, start))]
+        known = not (asked.salvage or asked.fps)
+        return [replace(base, expected=line.count if known else 0, exact=False, pts=(start, start))]
     return [
         replace(
             base, first=cut.first, count=cut.count, expected=cut.count, pts=(line.pts[cut.first], _after(times, cut)),
@@ -113,7 +113,7 @@ def _whole(asked: SurveyFilmSettings, times: Times, deinterlaced: tuple[str, ...
         return "another frame rate looks across the cuts"
     if deinterlaced:
         return "deinterlacing looks across the cuts"
-    return "" if times.timeline.pts else "its frames have no times"
+    return "" if times.distinct else "its frames have no times of their own"
 
 
 def _deinterlaced(picture: Picture, wish: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
