@@ -182,7 +182,7 @@ def _uncommon(source: InputContainer) -> bool:
 
 
 def _pictures(output: OutputContainer, template: Any, base: Fraction) -> Any:
-    stream = output.add_stream_from_template(template)
+    stream = output.add_stream_from_template(template, opaque=True)  # copied: no encoder of that name is needed
     stream.time_base = Fraction(1, base.denominator)
     return stream
 
@@ -191,7 +191,7 @@ def _copied(output: OutputContainer, stream: Any) -> Any:
     if stream.type == "attachment":
         output.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
         return None
-    copy = output.add_stream_from_template(stream)
+    copy = output.add_stream_from_template(stream, opaque=True)
     copy.time_base = stream.time_base
     return copy
 

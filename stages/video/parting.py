@@ -15,6 +15,7 @@ from stages.media.saturation import ChunkPlan, memory_mb, plan_chunks
 if TYPE_CHECKING:
     from stages.media.encoders.settings import EncoderConfig
 
+_RATE = 25.0  # of a film that states none, to turn seconds into frames
 _LEAST_S = 2.0  # a chunk shorter than this costs more bits for its key frame than it brings in time
 
 
@@ -43,10 +44,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The chunks, how many threads each keeps busy, the memory each takes, and what is worth telling."""
+    """The chunks, the threads each encoder is given and how many it keeps busy, memory of each, what is worth telling."""
 
     chunks: tuple[Cut, ...]
     threads: int
+    busy: int
     ram_mb: int
     notes: tuple[str, ...] = ()
 
@@ -93,21 +95,22 @@ def part(
         workers: encodes at once, a number or `auto`.
         whole: why it cannot be cut; "" when it can.
     """
-    line = times.timeline
-    rate = float(picture.rate) or 25.0
+    line, rate = times.timeline, float(picture.rate) or _RATE
+    depth = 10 if "10" in config.pix_fmt else 8
     plan = plan_chunks(
         line.count, rate, config.name, preset, *size, room.cores, room.ram_mb,
-        wish="off" if whole else (wish if wish in ("auto", "off") else float(wish)),
-        bitrate_mode=config.quality is None, workers=None if workers == "auto" else int(workers),
+        wish="off" if whole else "auto" if wish == "auto" else "off" if wish == "off" else float(wish),
+        bitrate_mode=config.quality is None, workers=None if workers == "auto" else int(workers), depth=depth,
     )  # fmt: skip
-    threads = config.threads or plan.threads
-    depth = 10 if "10" in config.pix_fmt else 8
+    cut = bool(plan.target) and _first_stream(film, picture)
+    threads = config.threads or (plan.threads if cut else room.cores)
     memory = memory_mb(config.name, preset, *size, depth, threads)
-    if not plan.target or not _first_stream(film, picture):
-        return Parts((Cut(0, line.count, "start"),), threads, memory, _told(whole, plan, wish))
+    if not cut:
+        busy = min(plan.threads, threads)
+        return Parts((Cut(0, line.count, "start"),), threads, busy, memory, _told(whole, plan, wish))
     least = max(1, min(plan.target // 2, round(_LEAST_S * rate)))
     found = cut_film(film.path, line, times.coding, plan.target, least)
-    return Parts(found.chunks, threads, memory, (*_told("", plan, wish), *found.notes))
+    return Parts(found.chunks, threads, threads, memory, (*_told("", plan, wish), *found.notes))
 
 
 def _first_stream(film: Film, picture: Picture) -> bool:

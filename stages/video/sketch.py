@@ -77,7 +77,7 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     options |= output_options(chosen.colour)
     base = Piece(
         PICTURES, stream=picture.stream, time_base=str(picture.time_base), options=options, filters=filters,
-        encoder=chosen.config.name, threads=parts.threads, ram_mb=parts.ram_mb,
+        encoder=chosen.config.name, threads=parts.busy, ram_mb=parts.ram_mb,
         sessions=int(adapter(chosen.config.name).hardware), strict=not asked.salvage,
     )  # fmt: skip
     notes = [f"{film.path.name}: {note}" for note in (*said, *chosen.notes, *parts.notes)]
