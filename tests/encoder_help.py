@@ -7,14 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from runner.config.compose import register_schema
 from stages.media.encoders.carry import own_config
 from stages.media.encoders.settings import EncoderConfig
 from stages.media.ffmpeg import ffmpeg_binary
 
+CONF = Path(__file__).parent.parent / "conf" / "encoder"
 COUNT = 'echo encode >> "$home/count"'
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the wrapped FFmpeg is a shell script")
 has_nvidia = Path("/proc/driver/nvidia/version").exists()
+
+
+def from_yaml(name: str) -> EncoderConfig:
+    """An option of the group as composing reads it, with the profile `balanced`."""
+    register_schema()
+    whole = OmegaConf.create({"profile": {"tier": "balanced"}, "encoder": OmegaConf.load(CONF / f"{name}.yaml")})
+    values = OmegaConf.to_container(whole, resolve=True)["encoder"]  # type: ignore[call-overload, index]
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EncoderConfig), values))
+    assert isinstance(config, EncoderConfig)
+    return config
 
 
 def fast(name: str, **changes: object) -> EncoderConfig:

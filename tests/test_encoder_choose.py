@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from encoder_help import from_yaml
 
 from stages.contract import Failure, StageError
 from stages.media.encoders.carry import carry, own_config, was_set
@@ -17,7 +17,6 @@ from stages.media.encoders.choose import ORDER, choose
 from stages.media.encoders.settings import EncoderConfig
 from stages.media.encoders.trial import Trial, try_encoder
 
-CONF = Path(__file__).parent.parent / "conf" / "encoder"
 has_nvidia = Path("/proc/driver/nvidia/version").exists()
 no_nvidia = pytest.mark.skipif(has_nvidia, reason="what happens without NVIDIA's driver")
 
@@ -33,10 +32,7 @@ def machine(*able: str) -> Callable[[EncoderConfig], Trial]:
 
 @pytest.mark.parametrize("name", known_encoders())
 def test_own_settings_are_those_of_the_yaml_file(name: str) -> None:
-    yaml = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(EncoderConfig), OmegaConf.load(CONF / f"{name}.yaml"))
-    )
-    assert own_config(name) == yaml
+    assert own_config(name) == from_yaml(name)
     assert was_set(own_config(name)) == {}
 
 
@@ -60,7 +56,7 @@ def test_auto_takes_x264_where_no_chip_is_proven() -> None:
 )
 def test_a_fall_back_stays_with_the_kind_of_video(name: str, next_one: str) -> None:
     choice = choose(own_config(name), really())
-    assert choice.config == own_config(next_one)
+    assert choice.config == replace(own_config(next_one), pix_fmt=own_config(name).pix_fmt)
     assert choice.reason.startswith(f"{next_one} is used instead; nvenc_")
     assert "cannot encode here: no NVIDIA driver: " in choice.reason
     assert f"its own quality {own_config(next_one).quality:g}" in choice.reason
@@ -158,7 +154,14 @@ def test_another_order_is_followed() -> None:
         ("x264", "x265", {"preset": "slow", "tune": "grain"}, {"preset": "slow", "tune": "grain"}, set()),
         ("x264", "x265", {"tune": "stillimage"}, {"tune": None}, {"tune=stillimage"}),
         ("x265", "nvenc_hevc", {"pix_fmt": "yuv420p10le"}, {"pix_fmt": "p010le"}, set()),
-        ("qsv_h264", "x264", {}, {"pix_fmt": "yuv420p"}, set()),
+        ("qsv_h264", "x264", {"pix_fmt": "nv12"}, {"pix_fmt": "nv12"}, set()),
+        ("qsv_h264", "x265", {"pix_fmt": "nv12"}, {"pix_fmt": "yuv420p"}, set()),
+        ("qsv_h264", "x264", {}, {"pix_fmt": "auto"}, set()),
+        ("nvenc_h264", "x264", {}, {"pix_fmt": "yuv420p"}, set()),
+        ("nvenc_h264", "x265", {"pix_fmt": "auto"}, {"pix_fmt": "auto"}, set()),
+        ("x265", "nvenc_h264", {}, {"pix_fmt": "auto"}, set()),
+        ("auto", "nvenc_h264", {}, {"pix_fmt": "auto"}, set()),
+        ("auto", "nvenc_hevc", {"pix_fmt": "yuv420p10le"}, {"pix_fmt": "p010le"}, set()),
         ("x264", "nvenc_h264", {"threads": 3, "gop": 48}, {"threads": None, "gop": 48}, {"threads=3"}),
         ("nvenc_h264", "x264", {"sessions": 5, "gop": 48}, {"sessions": None, "gop": 48}, {"sessions=5"}),
         ("nvenc_h264", "x264", {"bitrate": "6M"}, {"bitrate": "6M", "quality": None, "maxrate": ""}, set()),
@@ -189,6 +192,29 @@ def test_an_encoder_that_would_throw_colour_away_is_passed_over() -> None:
     choice = choose(replace(own_config("auto"), pix_fmt="yuv420p10le"), machine("nvenc_h264", "nvenc_hevc"))
     assert (choice.config.name, choice.config.pix_fmt) == ("nvenc_hevc", "p010le")
     assert "nvenc_h264 cannot encode here: does not take yuv420p10le" in choice.reason
+
+
+def test_auto_prefers_an_encoder_that_holds_the_source() -> None:
+    everything = machine(*ORDER)
+    assert choose(own_config("auto"), everything, source_pix_fmt="yuv420p").config.name == "nvenc_h264"
+    deep = choose(own_config("auto"), everything, source_pix_fmt="yuv420p10le")
+    assert (deep.config.name, deep.config.pix_fmt) == ("nvenc_hevc", "auto")
+    assert deep.reason == "nvenc_hevc was chosen; nvenc_h264 would hold less of the source's pixels"
+    assert choose(own_config("auto"), everything, source_pix_fmt="yuv422p10le").config.name == "x264"
+    asked = replace(own_config("auto"), pix_fmt="yuv420p")
+    assert choose(asked, everything, source_pix_fmt="yuv420p10le").config.name == "nvenc_h264"
+
+
+def test_what_holds_less_is_still_better_than_nothing() -> None:
+    choice = choose(own_config("auto"), machine("nvenc_h264"), source_pix_fmt="yuv444p12le")
+    assert choice.config.name == "nvenc_h264"
+    assert "would hold less" not in choice.reason
+
+
+def test_a_fall_back_holds_the_source_before_it_stays_with_the_kind() -> None:
+    wanted = replace(own_config("nvenc_av1"), pix_fmt="auto")
+    assert choose(wanted, machine("x264", "svtav1"), source_pix_fmt="yuv422p").config.name == "x264"
+    assert choose(wanted, machine("x264", "svtav1"), source_pix_fmt="yuv420p10le").config.name == "svtav1"
 
 
 def test_a_bitrate_that_was_set_goes_before_quality_and_is_told() -> None:

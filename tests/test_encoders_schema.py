@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from encoder_help import CONF, from_yaml
 from omegaconf import OmegaConf
 
 from stages.media.encoders.adapter import TIERS, Adapter
@@ -15,9 +15,9 @@ from stages.media.encoders.arguments import video_options
 from stages.media.encoders.catalog import UnknownEncoderError, adapter, from_ffmpeg_name, known_encoders
 from stages.media.encoders.check import encoder_problems
 from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.trial import plain
 from stages.media.ffmpeg import ffmpeg_binary
 
-CONF = Path(__file__).parent.parent / "conf" / "encoder"
 NAMES = ["nvenc_av1", "nvenc_h264", "nvenc_hevc", "nvenc_ll", "qsv_h264", "svtav1", "x264", "x265"]
 SOFTWARE = ["svtav1", "x264", "x265"]
 HARDWARE = [name for name in NAMES if name not in SOFTWARE]
@@ -32,10 +32,8 @@ NO_GPU = re.compile(
 
 
 def option(name: str) -> EncoderConfig:
-    loaded = OmegaConf.merge(OmegaConf.structured(EncoderConfig), OmegaConf.load(CONF / f"{name}.yaml"))
-    config = OmegaConf.to_object(loaded)
-    assert isinstance(config, EncoderConfig)
-    return config
+    """As its file says, with the plain pixel format where that follows the source."""
+    return plain(from_yaml(name)) if name != "auto" else from_yaml(name)
 
 
 def encode(*outputs: dict[str, str]) -> tuple[int, str]:
@@ -74,7 +72,7 @@ def test_every_option_states_the_whole_schema_and_is_sound(name: str) -> None:
     raw = OmegaConf.load(CONF / f"{name}.yaml")
     assert set(raw.keys()) == set(EncoderConfig.__dataclass_fields__)
     assert option(name).name == name
-    assert encoder_problems(option(name)) == []
+    assert encoder_problems(option(name)) == encoder_problems(from_yaml(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,9 +103,20 @@ def test_the_numbers_that_were_asked_for() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pixel_format_follows_the_source_but_where_players_are_old(name: str) -> None:
+    own = {"nvenc_h264": "yuv420p", "nvenc_ll": "yuv420p"}.get(name, "auto")
+    assert from_yaml(name).pix_fmt == own
+
+
+def test_a_pixel_format_that_is_not_settled_is_no_option() -> None:
+    with pytest.raises(ValueError, match="pix_fmt=auto must be settled"):
+        video_options(from_yaml("x264"), 1)
+
+
 def test_a_preset_left_open_comes_from_the_tier() -> None:
     config = replace(option("x264"), preset=None)
-    assert [video_options(config, 1, tier)["preset"] for tier in TIERS] == ["ultrafast", "fast", "medium"]
+    assert [video_options(config, 1, tier)["preset"] for tier in TIERS] == ["ultrafast", "medium", "slow"]
 
 
 def test_parameter_strings_are_joined() -> None:
