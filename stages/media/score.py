@@ -4,7 +4,8 @@ One process decodes both once. Frames get their index as time, so that neither t
 decide which frame meets which. Logs are plain names in a folder of the process: no path has to be escaped.
 
 The metrics form a chain (each hands the judged frames on to the next), so that they keep step without a queue or an
-output of their own; thumbnails of large pictures are made of every 2nd, 4th … line, which `field` gives without copying.
+output of their own; thumbnails of large pictures are made of every 2nd, 4th … line, which `field`
+gives without copying.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Scoring:
         reference: what is taken as right.
         distorted: what is judged.
         model: VMAF model by name; "" without VMAF.
-        threads: threads of libvmaf, and of each decoder.
+        threads: threads of libvmaf; decoders and filters get their part of as many.
         metrics: False for thumbnails alone.
         crop: the part of the reference that is compared; None: all of it.
         inside: the part of the distorted that is compared; None: all of it.
@@ -102,6 +103,11 @@ class Scoring:
             return ()
         ssim = ["ssim"] if min(self.size) >= _SMALLEST_SSIM else []
         return (*(["vmaf"] if self.model else []), *ssim, "psnr")
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The metrics in the order that frames pass through: quick ones first, while a frame is in the cache."""
+        return tuple(sorted(self.wanted, key=lambda name: name == "vmaf"))
 
     def run(self, window: Window, folder: Path, progress: Callable[[float], None]) -> Scores:
         """Score a window in an empty folder.
@@ -140,7 +146,7 @@ class Scoring:
         outputs = [
             ["-map", f"[{label}]", "-f", "rawvideo", file] for label, file in zip("de", _THUMBNAILS, strict=True)
         ]
-        outputs += [["-map", f"[{self.wanted[-1]}]", "-f", "null", "-"]] if self.wanted else []
+        outputs += [["-map", f"[{self.chain[-1]}]", "-f", "null", "-"]] if self.chain else []
         ends = [word for words in outputs for word in ["-fps_mode", "passthrough", *words]]
         threads = ["-filter_complex_threads", str(max(1, self.threads // _VMAF_THREADS_EACH))]
         return [*head, "-y", *threads, *inputs, "-filter_complex", self.graph(window), *ends]
@@ -148,7 +154,7 @@ class Scoring:
     def _input(self, video: Track, seek: Fraction | None) -> list[str]:
         """Input words. A seek is exact: FFmpeg decodes from the key frame before, and drops what is before the time."""
         start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
-        threads = ["-threads", str(self.threads)]
+        threads = ["-threads", str(max(1, self.threads // 2))]  # two decoders; more threads only cost
         return [*threads, *start, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
 
     def graph(self, window: Window) -> str:
@@ -160,14 +166,14 @@ class Scoring:
             (("d", self.distorted, self.inside), ("e", self.reference, self.crop))
         ):
             # the judged frames go through the metrics one after another, the reference's are handed to each
-            names = self.wanted[:1] if label == "d" else self.wanted
+            names = self.chain[:1] if label == "d" else self.chain
             legs = "".join(f"[{label}{name}]" for name in names)
             steps = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N", *self._converted(video, box)]
             chains.append(f"[{number}:{video.stream}]{','.join(steps)},split={len(names) + 1}[{label}s]{legs}")
             chains.append(f"[{label}s]{small}[{label}]")
-        judged = [f"d{name}" for name in self.wanted[:1]] + list(self.wanted[:-1])
+        judged = [f"d{name}" for name in self.chain[:1]] + list(self.chain[:-1])
         chains += [
-            f"[{left}][e{name}]{self._filter(name)}[{name}]" for left, name in zip(judged, self.wanted, strict=True)
+            f"[{left}][e{name}]{self._filter(name)}[{name}]" for left, name in zip(judged, self.chain, strict=True)
         ]
         return ";".join(chains)
 
