@@ -18,7 +18,7 @@ def setup(tmp_path, **settings):
 def task(tmp_path, text):
     return {
         "stage": "first", "item": {"key": text, "data": {"text": text}, "files": {}}, "parts": [],
-        "scratch": str(tmp_path / "scratch" / text),
+        "scratch": str(tmp_path / "scratch" / text), "memory_mb": 0,
     }  # fmt: skip
 
 

@@ -45,6 +45,38 @@ def test_figures_of_a_whole_run(tmp_path: Path) -> None:
     assert summary["effective"]["workers.speak"] == 2
 
 
+def film_events() -> list[dict[str, Any]]:
+    """Two films in chunks: encoded in 10 s, joined at once; a cached chunk and a failed one made no frames."""
+    chunk = {"video.frames": 50, "video.bitrate_kbps": 1000.0}
+    events: list[dict[str, Any]] = [
+        {"event": "start", "epoch": EPOCH, "stages": ["cut", "encode", "join"], "items": 2, "slots": {}},
+        task("a", "cut", 0, 3),
+        task("a/0", "encode", 3, 8, metrics=chunk),
+        task("a/1", "encode", 4, 13, metrics=chunk),
+        task("b/0", "encode", 13.5, 13.5, "cached", metrics=chunk),
+        task("b/1", "encode", 13, 60, "failed", failure="bug", sentence="s"),
+    ]
+    joined = {"video.frames": 100, "video.bitrate_kbps": 3000.0}
+    return [*events, task("a", "join", 20, 20.1, metrics=joined), {"event": "end", "status": "ok", "wall_s": 60.0}]
+
+
+def test_frames_per_second_are_of_the_time_in_which_they_were_made(tmp_path: Path) -> None:
+    run = make_run(tmp_path, items=2, end=None)
+    write_lines(run.journal, film_events())
+    metrics = finished(run)["metrics"]
+    assert metrics["throughput.fps"] == pytest.approx(10), "100 frames from 3 to 13 s, not in the 0.1 s of the join"
+    assert metrics["video.frames"] == 100, "the deeper stage reports the film"
+    assert metrics["video.bitrate_kbps"] == 3000
+
+
+def test_no_frames_made_no_frames_per_second(tmp_path: Path) -> None:
+    run = make_run(tmp_path, items=2, end=None)
+    events = [e | {"status": "cached"} if e.get("status") == "done" else e for e in film_events()]
+    write_lines(run.journal, events)
+    metrics = finished(run)["metrics"]
+    assert "throughput.fps" not in metrics and metrics["video.frames"] == 100
+
+
 def test_some_failed_is_partial_and_classes_are_counted(tmp_path: Path) -> None:
     summary = finished(make_run(tmp_path, items=6, failed=2, end="partial"))
     assert (summary["status"], summary["exit_code"]) == ("partial", 3)

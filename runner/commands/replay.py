@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.arguments import Arguments
-from runner.execute.launch import Finished, close_run
+from runner.execute.launch import Finished, begin_run, close_run
 from runner.execute.supervise import Supervisor
 from runner.plan.plan import Plan, PlannedItem, load_plan, read_items, save_plan
+from runner.record.masking import mask_words
 from runner.record.progress import view_for
-from runner.record.rundir import RunDir, make_latest, new_run_dir, read_json, write_json
+from runner.record.rundir import RunDir, new_run_dir, read_json
 from runner.record.tracking import Tracker, default_uri
 from stages.settings import Problem
 
-_CARRIED = ("pipeline", "requested", "effective", "hardware", "versions", "schema_version", "host")
+_CARRIED = ("requested", "effective", "hardware", "versions", "schema_version")
 
 
 def replay(arguments: Arguments) -> int:
@@ -92,32 +93,10 @@ def _belongs(planned: PlannedItem, keys: set[str]) -> bool:
 
 
 def _launch(run: RunDir, old: RunDir, plan: Plan, arguments: Arguments, outputs: Path) -> Finished:
-    import os
-    import time
-    from datetime import UTC, datetime
-
-    now = time.time()
     before: dict[str, Any] = read_json(old.run_json)
-    static = {name: before[name] for name in _CARRIED if name in before}
-    write_json(
-        run.run_json,
-        {
-            **static,
-            "run_id": f"{run.root.parent.name}-{run.root.name}",
-            "status": "running",
-            "epoch": now,
-            "started_at": datetime.fromtimestamp(now, UTC).astimezone().isoformat(timespec="seconds"),
-            "pid": os.getpid(),
-            "overrides": arguments.words,
-            "replay_of": str(old.root),
-            "sweep": None,
-            "job": None,
-            "output_dir": plan.policy.output,
-            "scratch": plan.policy.scratch,
-        },
-    )
-    run.config_yaml.write_bytes(old.config_yaml.read_bytes() if old.config_yaml.is_file() else b"")
-    make_latest(run)
+    carried = {name: before[name] for name in _CARRIED if name in before}
+    told = {**carried, "overrides": mask_words(arguments.words), "replay_of": str(old.root), "sweep": None, "job": None}
+    begin_run(run, plan, told, old.config_yaml.read_text(encoding="utf-8") if old.config_yaml.is_file() else "")
     uri = before.get("tracking_uri")
     tracker = Tracker(uri or (default_uri(outputs) if "tracking_uri" not in before else None))
     try:

@@ -1,25 +1,30 @@
-"""Admission: which lane may start a task now, on which worker; and giving everything back."""
+"""Admission: which lane may start its next task now, on which worker; and giving everything back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.execute.attempt import Attempt
 from runner.execute.lanes import Lane
-from runner.execute.ledger import Ledger, Rate
+from runner.execute.ledger import NONE, Ledger, Memory, Rate, memory_beyond, memory_of
 from runner.execute.pool import WorkerProcess
 from runner.plan.capacity import Capacity
 from runner.plan.plan import Plan
 from stages.contract import Needs
 
+_CRUMB = 1e-6  # as in the ledger
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a running task holds in the ledger; kept, since the stage's needs may change meanwhile."""
+    """What a running task holds, as it was taken: its worker, its needs, and the memory that its worker had not."""
 
+    worker: WorkerProcess
     needs: Needs
     cpu: float
+    memory: Memory
 
 
 class Admission:
@@ -27,23 +32,24 @@ class Admission:
 
     Args:
         plan: the plan.
-        lanes: all stages.
         later: called with seconds after which it is worth asking again.
         retire: called with a worker that was let go and has to be closed.
+        tell: called with a sentence for the journal.
     """
 
     def __init__(
         self,
         plan: Plan,
-        lanes: Mapping[str, Lane],
         later: Callable[[float], None],
         retire: Callable[[WorkerProcess], None],
+        tell: Callable[[str], None],
     ) -> None:
         self.ledger = Ledger(Capacity(**plan.capacity))  # type: ignore[arg-type]
-        self._lanes = lanes
         self._later = later
         self._retire = retire
-        self._held: dict[WorkerProcess, Needs] = {}
+        self._tell = tell
+        self._told: set[str] = set()
+        self._held: dict[WorkerProcess, tuple[Lane, Memory]] = {}
         folder = Path(plan.policy.cache_root).parent / "rates"
         self._rates = {n: Rate(g, s, folder / f"{n}.json") for n, (g, s) in plan.policy.rates.items()}
         if self._rates:
@@ -51,63 +57,89 @@ class Admission:
 
     def urgency(self, lane: Lane) -> tuple[bool, int]:
         """Stages below their CPU share first, then the deepest."""
-        below = lane.running * lane.cpu < lane.share * self.ledger.capacity.cpu_threads
+        below = lane.cpu_held + _CRUMB < lane.share * self.ledger.capacity.cpu_threads
         return (not below, -lane.node.depth)
 
-    def admit(self, lane: Lane) -> WorkerProcess | None:
-        """A worker for the lane's next task, or None; `lane.waits_for` then says what is missing."""
-        lane.waits_for = self._obstacle(lane)
+    def admit(self, lane: Lane, attempt: Attempt) -> Hold | None:
+        """Take a worker and all else for the lane's next task, or None; `lane.waits_for` then says what is missing."""
+        cpu = lane.cpu_of(attempt.needs)
+        lane.waits_for = self._obstacle(lane, attempt.needs, cpu)
         if lane.waits_for:
             return None
-        worker = lane.pool.idle()
-        if worker is None:
-            lane.waits_for = self._no_room(lane)
-            if lane.waits_for:
-                return None
-            worker = lane.pool.add()
-            self.ledger.hold_worker(lane.needs)
-            self._held[worker] = lane.needs
-        if lane.needs.rate:
-            self._rates[lane.needs.rate].take()
-        return worker
-
-    def take(self, lane: Lane, worker: WorkerProcess) -> Hold:
-        """Count a task that starts."""
-        hold = Hold(lane.needs, lane.cpu)
-        lane.running += 1
-        worker.busy += 1
-        self.ledger.hold_task(hold.needs, hold.cpu)
+        worker, beyond = lane.pool.idle(), memory_beyond(attempt.needs, lane.needs)
+        lane.waits_for = self._no_room(worker, beyond if worker else memory_of(lane.needs) + beyond)
+        if lane.waits_for:
+            return None
+        hold = Hold(worker or self._open(lane), attempt.needs, cpu, beyond)
+        self._note_oversize(lane, attempt, cpu)
+        self._take(lane, hold)
         return hold
 
-    def release(self, lane: Lane, worker: WorkerProcess, hold: Hold) -> None:
-        """Count a task that ended; a worker that died or has outdated settings is let go."""
+    def release(self, lane: Lane, hold: Hold) -> None:
+        """Give back what an ended task held; a worker that died or has outdated settings is let go."""
         lane.running -= 1
-        worker.busy -= 1
+        lane.cpu_held -= hold.cpu
         self.ledger.free_task(hold.needs, hold.cpu)
+        self.ledger.free_memory(hold.memory)
+        worker = hold.worker
+        worker.busy -= 1
         if worker.busy or worker not in self._held:
             return
         if worker.gone or worker.setup is not lane.pool.setup:
-            self._let_go(lane, worker)
+            self._let_go(worker)
 
-    def _let_go(self, lane: Lane, worker: WorkerProcess) -> None:
+    def _take(self, lane: Lane, hold: Hold) -> None:
+        lane.running += 1
+        lane.cpu_held += hold.cpu
+        hold.worker.busy += 1
+        self.ledger.hold_task(hold.needs, hold.cpu)
+        self.ledger.hold_memory(hold.memory)
+        if lane.needs.rate:
+            self._rates[lane.needs.rate].take()
+
+    def _open(self, lane: Lane) -> WorkerProcess:
+        worker, memory = lane.pool.add(), memory_of(lane.needs)
+        self._held[worker] = lane, memory
+        self.ledger.hold_memory(memory)
+        return worker
+
+    def _let_go(self, worker: WorkerProcess) -> None:
+        lane, memory = self._held.pop(worker)
         lane.pool.remove(worker)
-        self.ledger.free_worker(self._held.pop(worker))
+        self.ledger.free_memory(memory)
         self._retire(worker)
 
-    def _obstacle(self, lane: Lane) -> str:
+    def _obstacle(self, lane: Lane, needs: Needs, cpu: float) -> str:
         if lane.running >= lane.target:
             return "workers"
         rate = self._rates.get(lane.needs.rate)
         if rate and (wait := rate.wait_s()) > 0:
             self._later(wait)
             return "rate"
-        return self.ledger.may_run(lane.needs, lane.cpu)
+        return self.ledger.may_run(needs, cpu)
 
-    def _no_room(self, lane: Lane) -> str:
-        """What a new worker waits for, after idle workers of other stages were let go to make room."""
-        spare = [(other, worker) for other in self._lanes.values() for worker in other.pool.outdated()]
-        while waits_for := self.ledger.may_open(lane.needs):
-            if not spare:
-                return waits_for
-            self._let_go(*spare.pop(0))
-        return ""
+    def _no_room(self, worker: WorkerProcess | None, memory: Memory) -> str:
+        """What more memory waits for; other idle workers are let go where that makes room."""
+        own = self._held[worker][1] if worker else NONE
+        if not self.ledger.may_hold(memory, own):
+            return ""
+        idle = self._idle(worker)
+        without = replace(self.ledger)
+        for each in idle:
+            without.free_memory(self._held[each][1])
+        waits_for = without.may_hold(memory, own)
+        while not waits_for and self.ledger.may_hold(memory, own):
+            self._let_go(idle.pop(0))
+        return waits_for
+
+    def _idle(self, but: WorkerProcess | None) -> list[WorkerProcess]:
+        """Workers that can be let go: those that died or have former settings first."""
+        idle = [worker for worker in self._held if not worker.busy and worker is not but]
+        return sorted(idle, key=lambda worker: not worker.gone and worker.setup is self._held[worker][0].pool.setup)
+
+    def _note_oversize(self, lane: Lane, attempt: Attempt, cpu: float) -> None:
+        """Said once for a stage: that a task got more than there is."""
+        more = self.ledger.more_than_all(attempt.needs, cpu)
+        if more and lane.node.name not in self._told:
+            self._told.add(lane.node.name)
+            self._tell(f"{attempt.task.key} ({lane.node.name}) wants {more}: such a task runs alone")

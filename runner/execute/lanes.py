@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,32 @@ from runner.execute.nursery import Nursery
 from runner.execute.pool import Pool, WorkerSetup
 from runner.plan.graph import Graph, Node
 from runner.plan.keys import stage_digest, stage_says
-from runner.plan.plan import Plan, StagePlan
-from stages.contract import Needs, Step
+from runner.plan.plan import Plan, Policy, StagePlan
+from stages.contract import Json, Needs, Stage, Step
 
 
 @dataclass(slots=True)
 class Lane:
-    """One stage while it runs."""
+    """One stage while it runs.
+
+    `needs` is what its worker holds, and what a task takes unless the stage says more of each (`by_task`); `most_cpu`
+    is what a task counts with at most, where the user set the worker count.
+    """
 
     node: Node
     planned: StagePlan
+    policy: Policy
     pool: Pool
     settings: dict[str, Any]
+    config: Any
     digest: str
     target: int
     share: float
     needs: Needs
+    most_cpu: float = math.inf
     ready: list[Any] = field(default_factory=list)
     running: int = 0
+    cpu_held: float = 0.0
     done: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
@@ -42,12 +51,21 @@ class Lane:
     _former: list[str] = field(default_factory=list)
 
     @property
-    def cpu(self) -> float:
+    def by_task(self) -> bool:
+        """Whether the stage says of each task what it needs."""
+        return says_by_task(self.node.stage)
+
+    def needs_of(self, data: Mapping[str, Json]) -> Needs:
+        """What a task takes, by the data of its item."""
+        needs = self.node.stage.task_needs(self.config, data) if self.by_task else self.needs
+        return replace(needs, cpu_threads=min(needs.cpu_threads, self.most_cpu))
+
+    def cpu_of(self, needs: Needs) -> float:
         """Threads that one more task is counted with.
 
         When adapting raised the target above what was planned, tasks did not fill their threads: each counts for less.
         """
-        return self.needs.cpu_threads * min(1.0, self.planned.slots.count / max(1, self.target))
+        return needs.cpu_threads * min(1.0, self.planned.slots.count / max(1, self.target))
 
     @property
     def span(self) -> Span:
@@ -87,10 +105,29 @@ class Lane:
     def _apply(self, step: Step) -> None:
         self._former.insert(0, self.digest)
         self.settings = {**self.planned.settings, **step.changes}
-        config = typed_settings(self.node.stage.config_class, self.settings)
-        self.needs = self.node.stage.needs(config)
-        self.digest = stage_digest(stage_says(self.node.stage, config, self.node.stage.tools(config)))
-        self.pool.setup = replace(self.pool.setup, settings=self.settings)
+        stage, self.config = self.node.stage, typed_settings(self.node.stage.config_class, self.settings)
+        self.needs = stage.needs(self.config)
+        self.digest = stage_digest(stage_says(stage, self.config, stage.tools(self.config)))
+        ram_mb, cpus = worker_limits(stage, self.needs, self.planned.threads, self.policy)
+        self.pool.setup = replace(self.pool.setup, settings=self.settings, ram_mb=ram_mb, cpus=cpus)
+
+
+def says_by_task(stage: type[Stage[Any]]) -> bool:
+    """Whether a stage says of each task what it needs: then the programs that it starts are large, not its workers."""
+    return next(kind for kind in stage.__mro__ if "task_needs" in vars(kind)) is not Stage
+
+
+def memory_limit(needs: Needs, policy: Policy) -> int:
+    """Memory that a worker, or a program of a task, is held to, MB; 0 for no limit."""
+    return max(policy.worker_ram_mb, needs.ram_mb) if policy.worker_ram_mb else 0
+
+
+def worker_limits(stage: type[Stage[Any]], needs: Needs, threads: int, policy: Policy) -> tuple[int, int]:
+    """MB and CPUs that a worker is held to; 0 for none. None where the programs that it starts may want more."""
+    if says_by_task(stage):
+        return 0, 0
+    cpus = max(policy.worker_cpus, math.ceil(needs.cpu_threads)) if policy.worker_cpus and threads == 1 else 0
+    return memory_limit(needs, policy), cpus
 
 
 def make_lanes(
@@ -105,14 +142,15 @@ def make_lanes(
 
 def _setup(plan: Plan, node: Node, planned: StagePlan, log: Path) -> WorkerSetup:
     policy = plan.policy
+    ram_mb, cpus = worker_limits(node.stage, planned.needs, planned.threads, policy)
     return WorkerSetup(
         stage=node.name,
         type=node.type_name,
         settings=planned.settings,
         threads=max(planned.threads, planned.slots.high) if planned.threads > 1 else 1,
         store=policy.cache_root,
-        ram_mb=max(policy.worker_ram_mb, planned.needs.ram_mb) if policy.worker_ram_mb else 0,
-        cpus=policy.worker_cpus if planned.threads == 1 else 0,
+        ram_mb=ram_mb,
+        cpus=cpus,
         nice=policy.nice,
         mark=str(log.parent),
     )
@@ -123,18 +161,18 @@ def _lane(plan: Plan, node: Node, pool: Pool) -> Lane:
     return Lane(
         node=node,
         planned=planned,
+        policy=plan.policy,
         pool=pool,
         settings=dict(planned.settings),
+        config=typed_settings(node.stage.config_class, planned.settings),
         digest=planned.digest,
         target=planned.slots.count,
         share=node.share,
-        needs=_counted(planned, plan),
+        needs=planned.needs,
+        most_cpu=_most_cpu(planned, plan),
     )
 
 
-def _counted(planned: StagePlan, plan: Plan) -> Needs:
+def _most_cpu(planned: StagePlan, plan: Plan) -> float:
     """A worker count that the user set is honoured: its tasks share the CPU instead of waiting for it."""
-    if planned.slots.auto:
-        return planned.needs
-    cpu = min(planned.needs.cpu_threads, float(plan.capacity["cpu_threads"]) / planned.slots.count)
-    return Needs(**{**asdict(planned.needs), "cpu_threads": cpu})
+    return math.inf if planned.slots.auto else float(plan.capacity["cpu_threads"]) / planned.slots.count

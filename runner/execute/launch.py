@@ -161,7 +161,7 @@ def _remove(run: RunDir) -> None:
 def launch(job: Job, prepared: Prepared, tracker: Tracker, process: JobProcess | None = None) -> Finished:
     """Run a prepared job to its end and record it; in `process` when one was started early."""
     run, plan = prepared.run, prepared.plan
-    _write_start(job, prepared)
+    _begin(job, prepared)
     tracker.open_run(run, job.parent_run_id)
     view = view_for(prepared.checked.root.progress)
     ending = Supervisor(run, view, timeout_s=plan.policy.job_timeout_s, job=process).run()
@@ -177,36 +177,46 @@ def close_run(run: RunDir, ending: Ending, tracker: Tracker) -> Finished:
     return Finished(run, summary, error)
 
 
-def _write_start(job: Job, prepared: Prepared) -> None:
-    """`run.json` as it is while the run runs: everything that does not change any more."""
-    run = prepared.run
+def begin_run(run: RunDir, plan: Plan, told: Mapping[str, Any], config_yaml: str) -> None:
+    """Write what does not change any more while a run runs, and let `latest` lead to it.
+
+    Args:
+        run: its folder.
+        plan: what it runs.
+        told: fields of `run.json` beyond those that every run has.
+        config_yaml: the composed config, without secrets.
+    """
     run.ballast.write_bytes(os.urandom(_BALLAST))
-    requested = flat_settings(job, prepared.checked)
     now = time.time()
-    write_json(
-        run.run_json,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": f"{run.root.parent.name}-{run.root.name}",
-            "pipeline": prepared.plan.pipeline,
-            "status": "running",
-            "epoch": now,
-            "started_at": datetime.fromtimestamp(now, UTC).astimezone().isoformat(timespec="seconds"),
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "requested": requested,
-            "effective": effective_settings(requested, prepared.plan),
-            "hardware": hardware_tags(prepared),
-            "versions": versions(prepared.plan),
-            "overrides": mask_words([*job.overrides, *job.files]),
-            "sweep": job.sweep,
-            "job": job.number,
-            "output_dir": prepared.plan.policy.output,
-            "scratch": prepared.plan.policy.scratch,
-        },
-    )
-    write_atomic(run.config_yaml, mask_text(_config_text(job)))
+    always = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": f"{run.root.parent.name}-{run.root.name}",
+        "pipeline": plan.pipeline,
+        "status": "running",
+        "epoch": now,
+        "started_at": datetime.fromtimestamp(now, UTC).astimezone().isoformat(timespec="seconds"),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "output_dir": plan.policy.output,
+        "scratch": plan.policy.scratch,
+    }
+    write_json(run.run_json, {**always, **told})
+    write_atomic(run.config_yaml, config_yaml)
     make_latest(run)
+
+
+def _begin(job: Job, prepared: Prepared) -> None:
+    requested = flat_settings(job, prepared.checked)
+    told = {
+        "requested": requested,
+        "effective": effective_settings(requested, prepared.plan),
+        "hardware": hardware_tags(prepared),
+        "versions": versions(prepared.plan),
+        "overrides": mask_words([*job.overrides, *job.files]),
+        "sweep": job.sweep,
+        "job": job.number,
+    }
+    begin_run(prepared.run, prepared.plan, told, mask_text(_config_text(job)))
 
 
 def _config_text(job: Job) -> str:

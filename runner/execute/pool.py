@@ -201,11 +201,6 @@ class Pool:
         fits = [w for w in self.workers if w.busy < self.threads and w.setup is self.setup]
         return max(fits, key=lambda w: w.busy, default=None)
 
-    def outdated(self) -> list[WorkerProcess]:
-        """Idle workers that can be let go: those of former settings first, then all others that have nothing to do."""
-        idle = [w for w in self.workers if w.busy == 0 and not w.gone]
-        return sorted(idle, key=lambda w: w.setup is self.setup)
-
     def add(self) -> WorkerProcess:
         """A new worker; it starts with its first task."""
         self._drop_gone()

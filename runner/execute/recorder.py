@@ -67,6 +67,10 @@ class Recorder:
             sentence=fault.sentence, attempt=attempt.tries, wait_s=round(wait, 3),
         )  # fmt: skip
 
+    def note(self, text: str) -> None:
+        """Something worth telling."""
+        self._journal.event("note", text=text)
+
     def degrade(self, stage: str, step: Step) -> None:
         """A stage goes one step down its ladder."""
         self._journal.event("degrade", stage=stage, changes=dict(step.changes), reason=step.reason)

@@ -18,12 +18,12 @@ from runner.execute.admission import Admission, Hold
 from runner.execute.attempt import Attempt
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
 from runner.execute.intake import Intake
-from runner.execute.lanes import Lane, make_lanes
+from runner.execute.lanes import Lane, make_lanes, memory_limit
 from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import publish_all
 from runner.execute.recorder import Recorder
-from runner.execute.wire import item_to, outcome_from
+from runner.execute.wire import outcome_from
 from runner.plan.graph import Graph
 from runner.plan.index import Index, Outcome
 from runner.plan.keys import task_key
@@ -55,7 +55,7 @@ class Scheduler:
         self.graph: Graph = plan.graph()
         self.counts = {"ok": 0, "failed": 0, "open": 0}
         self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up, self._nursery)
-        self.admission = Admission(plan, self.lanes, self._ask_again, self._retire)
+        self.admission = Admission(plan, self._ask_again, self._retire, recorder.note)
         self._intake = Intake(plan, self.graph, items)
         self._index = index
         self._recorder = recorder
@@ -181,7 +181,13 @@ class Scheduler:
         return self._index.get(key)
 
     def _queue(self, attempt: Attempt) -> None:
-        heapq.heappush(self.lanes[attempt.task.node].ready, attempt)
+        lane = self.lanes[attempt.task.node]
+        try:
+            attempt.needs = lane.needs_of(attempt.item.data)
+        except Exception as error:  # noqa: BLE001 - a stage that cannot say what it needs fails its task, not the run
+            self._lost(lane, attempt, fault_of(error, attempt.where), {})
+            return
+        heapq.heappush(lane.ready, attempt)
         self._wake_up()
 
     # --- running ---------------------------------------------------------------------------
@@ -189,39 +195,31 @@ class Scheduler:
     def _dispatch(self) -> None:
         while self._stop is None:
             for lane in sorted(self.lanes.values(), key=self.admission.urgency):
-                if lane.ready and (worker := self.admission.admit(lane)):
-                    hold = self.admission.take(lane, worker)
-                    self._spawn(self._execute(lane, worker, heapq.heappop(lane.ready), hold))
+                if lane.ready and (hold := self.admission.admit(lane, lane.ready[0])):
+                    self._spawn(self._execute(lane, heapq.heappop(lane.ready), hold))
                     break
             else:
                 return
 
-    async def _execute(self, lane: Lane, worker: WorkerProcess, attempt: Attempt, hold: Hold) -> None:
+    async def _execute(self, lane: Lane, attempt: Attempt, hold: Hold) -> None:
         attempt.tries += 1
-        digest = lane.digest
-        spent: dict[str, Any] = {"t0": self._recorder.now(), "worker": worker.name, "attempt": attempt.tries}
+        digest, policy = lane.digest, self.plan.policy
+        spent: dict[str, Any] = {"t0": self._recorder.now(), "worker": hold.worker.name, "attempt": attempt.tries}
         failed: TaskFailed | None = None
         reply: dict[str, Any] = {}
         try:
-            reply = await worker.run(self._message(attempt), self.plan.policy.task_timeout_s)
+            message = attempt.message(policy.scratch, memory_limit(hold.needs, policy))
+            reply = await hold.worker.run(message, policy.task_timeout_s)
         except TaskFailed as caught:
             failed = caught
         finally:
-            self.admission.release(lane, worker, hold)
+            self.admission.release(lane, hold)
         spent["t1"] = self._recorder.now()
         if failed is None:
             self._dispatch()  # the worker gets its next task before we write down what it did
             self._done(lane, attempt, digest, reply, spent)
         elif self._stop is None:
             self._failed(lane, attempt, failed.fault, digest, spent)
-
-    def _message(self, attempt: Attempt) -> dict[str, Any]:
-        return {
-            "stage": attempt.task.node,
-            "item": item_to(attempt.item),
-            "parts": [item_to(part) for part in attempt.parts],
-            "scratch": str(Path(self.plan.policy.scratch) / f"{attempt.rank[1]}-{attempt.tries}"),
-        }
 
     # --- ends ------------------------------------------------------------------------------
 
@@ -244,8 +242,8 @@ class Scheduler:
         try:
             outputs = publish_all(lane.node.publish, outcome, Path(self.plan.policy.output), task.key)
             ready = root.done(task, outcome)
-        except (OSError, ValueError) as error:  # no place for the file, or two children of one name
-            self._failed(lane, attempt, _placed_badly(error, task), lane.digest, spent)
+        except (OSError, ValueError) as error:
+            self._failed(lane, attempt, attempt.misplaced(error), lane.digest, spent)
             return
         lane.done += 1
         self._recorder.finished(attempt, outcome, status, spent)
@@ -265,14 +263,17 @@ class Scheduler:
         if wait is not None:
             self._retry(attempt, fault, wait)
             return
-        for each in [attempt, *self._flying.pop(attempt.key, [])]:
-            self._give_up(lane, each, fault, spent)
+        self._lost(lane, attempt, fault, spent)
 
     def _degrade(self, lane: Lane, fault: Fault) -> bool:
         step = lane.step_down(fault, self.plan.policy.on_oom)
-        if step is not None:
-            self._recorder.degrade(lane.node.name, step)
-        return step is not None
+        if step is None:
+            return False
+        self._recorder.degrade(lane.node.name, step)
+        waiting, lane.ready = lane.ready, []
+        for attempt in waiting:  # with other settings they take something else
+            self._queue(attempt)
+        return True
 
     def _retry(self, attempt: Attempt, fault: Fault, wait: float) -> None:
         self._recorder.retry(attempt, fault, wait)
@@ -298,16 +299,11 @@ class Scheduler:
     def _retire(self, worker: WorkerProcess) -> None:
         self._spawn(worker.close())
 
-    def _give_up(self, lane: Lane, attempt: Attempt, fault: Fault, spent: dict[str, Any]) -> None:
-        self._recorder.failed(attempt, fault, spent, lane.settings)
-        root = self._roots[attempt.task.root]
-        self._recorder.blocked(root.fail(attempt.task))
-        self._close_root(root)
+    def _lost(self, lane: Lane, attempt: Attempt, fault: Fault, spent: dict[str, Any]) -> None:
+        """Give up a task, and those that waited for the same work."""
+        for each in [attempt, *self._flying.pop(attempt.key, [])]:
+            self._recorder.failed(each, fault, spent, lane.settings)
+            root = self._roots[each.task.root]
+            self._recorder.blocked(root.fail(each.task))
+            self._close_root(root)
         self._wake_up()
-
-
-def _placed_badly(error: Exception, task: Task) -> Fault:
-    where = f"{task.key} ({task.node})"
-    if isinstance(error, OSError):
-        return fault_of(error, where)
-    return Fault(Failure.BAD_INPUT, f"{where}: {error}")

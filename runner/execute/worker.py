@@ -23,7 +23,15 @@ from runner.execute.wire import item_from, outcome_to
 from runner.plan.index import Found, Outcome
 from runner.plan.store import Store
 from stages.contract import Failure, Result, Stage, StageError, Work
-from stages.platform import RUN_MARK, die_with_parent, limit_cpus, limit_memory, lower_priority, peak_rss_mb
+from stages.platform import (
+    RUN_MARK,
+    die_with_parent,
+    limit_cpus,
+    limit_memory,
+    lower_priority,
+    peak_rss_mb,
+    spent_by_children,
+)
 from stages.registry import stage_class
 
 _TELL_EVERY_S = 0.25
@@ -59,13 +67,17 @@ class Worker:
 
     def _do(self, task: Mapping[str, Any]) -> None:
         where = f"{task['item']['key']} ({task['stage']})"
-        began = time.thread_time() if self._threads > 1 else time.process_time()
+        began = self._cpu_s()
         try:
             message: dict[str, Any] = {"ok": outcome_to(self._run(task))}
         except BaseException as error:  # noqa: BLE001 - whatever a stage raises becomes a classed fault
             message = {"fault": fault_of(error, where).to_json()}
-        ended = time.thread_time() if self._threads > 1 else time.process_time()
-        self.tell({"id": task["id"], **message, "cpu_s": round(ended - began, 4), "rss_mb": round(peak_rss_mb(), 1)})
+        spent = {"cpu_s": round(self._cpu_s() - began, 4), "rss_mb": round(_peak_mb(), 1)}
+        self.tell({"id": task["id"], **message, **spent})
+
+    def _cpu_s(self) -> float:
+        """CPU seconds so far, with those of programs; of tasks in threads only the thread's own can be told apart."""
+        return time.thread_time() if self._threads > 1 else time.process_time() + spent_by_children()[0]
 
     def _run(self, task: Mapping[str, Any]) -> Outcome:
         scratch = Path(task["scratch"])
@@ -76,6 +88,7 @@ class Worker:
                 parts=[item_from(part) for part in task["parts"]],
                 scratch=scratch,
                 progress=self._progress(task["id"]),
+                memory_mb=task["memory_mb"],
             )
             result = self._stage.run(work)
             self._stage.verify(work, result)
@@ -106,6 +119,11 @@ class Worker:
             for name, file in result.files.items()
         }
         return Outcome(files, result.data, result.metrics, list(result.notes), children)
+
+
+def _peak_mb() -> float:
+    """Peak memory of this process or of a program that it ran, whichever is larger, MB."""
+    return max(peak_rss_mb(), spent_by_children()[1])
 
 
 def _inside(file: Path, scratch: Path) -> Path:
@@ -145,7 +163,7 @@ def main() -> None:
         replies.write(json.dumps({"broken": fault_of(error, setup["stage"]).to_json()}) + "\n")
         replies.flush()
         return
-    worker.tell({"ready": True, "limits": limits, "rss_mb": round(peak_rss_mb(), 1)})
+    worker.tell({"ready": True, "limits": limits, "rss_mb": round(_peak_mb(), 1)})
     worker.serve(tasks)
     sys.stderr.flush()
     os._exit(0)  # threads that still wait for a network must not hold the process

@@ -59,6 +59,26 @@ class Spread:
 
 
 @dataclass(slots=True)
+class Making:
+    """Frames that a stage really made, and from when to when, seconds since the start of the run."""
+
+    frames: float = 0.0
+    first: float = float("inf")
+    last: float = 0.0
+
+    def add(self, frames: float, t0: float, t1: float) -> None:
+        """Take one task."""
+        self.frames += frames
+        self.first = min(self.first, t0)
+        self.last = max(self.last, t1)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second from the first task's start to the last one's end; 0.0 when none were made."""
+        return self.frames / (self.last - self.first) if self.last > self.first else 0.0
+
+
+@dataclass(slots=True)
 class StageTally:
     """One stage: tasks by status, time, and the metrics that its tasks reported."""
 
@@ -68,6 +88,7 @@ class StageTally:
     rss_peak_mb: float = 0.0
     durations: Reservoir = field(default_factory=Reservoir)
     metrics: dict[str, Spread] = field(default_factory=dict)
+    making: Making = field(default_factory=Making)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take one `task` event."""
@@ -78,11 +99,13 @@ class StageTally:
             self.busy_s += seconds
             self.cpu_s += event.get("cpu_s") or 0.0
             self.rss_peak_mb = max(self.rss_peak_mb, event.get("rss_mb") or 0.0)
+        metrics = {name: float(value) for name, value in (event.get("metrics") or {}).items() if is_number(value)}
         if status == "done":
             self.durations.add(seconds)
-        for name, value in (event.get("metrics") or {}).items():
-            if is_number(value):
-                self.metrics.setdefault(name, Spread()).add(float(value))
+            if frames := metrics.get("video.frames"):
+                self.making.add(frames, event["t0"], event["t1"])
+        for name, value in metrics.items():
+            self.metrics.setdefault(name, Spread()).add(value)
 
 
 def is_number(value: Any) -> bool:
