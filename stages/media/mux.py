@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
-from stages.media.film import Film
+from stages.media.film import Film, codec_name
 from stages.media.probe import opened
 from stages.media.strand import Strand, restamped
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Packet = Any  # av.Packet, of any kind of stream
 _HIDING = ("mp4", "mov")  # containers with edit lists
+_IMAGES = {"mjpeg": "jpeg", "png": "png", "bmp": "bmp"}
 _FINEST = 100_000_000
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "number_of_frames",
              "number_of_bytes", "bps", "vendor_id"}  # fmt: skip
@@ -101,9 +102,9 @@ class Mux:
             if stream.index in bases:
                 outs[stream.index] = _pictures(output, firsts[stream.index].streams.video[0], bases[stream.index])
             elif stream.index in self.copied:
-                outs[stream.index] = _copied(output, stream)
+                outs[stream.index] = _copied(output, stream, self.film.path)
             elif stream.index in self.converted and sides is not None:
-                outs[stream.index] = _copied(output, sides.streams[self.converted.index(stream.index)])
+                outs[stream.index] = _copied(output, sides.streams[self.converted.index(stream.index)], self.film.path)
             if stream.index in outs and outs[stream.index] is not None:
                 _tagged(outs[stream.index], stream, coded=stream.index in bases)
         return outs
@@ -187,13 +188,24 @@ def _pictures(output: OutputContainer, template: Any, base: Fraction) -> Any:
     return stream
 
 
-def _copied(output: OutputContainer, stream: Any) -> Any:
+def _copied(output: OutputContainer, stream: Any, path: Path) -> Any:
+    """A stream like this one; None for what lies in the header, and is written with it."""
+    if stream.type == "video" and output.format.name == "matroska":  # a cover picture is an attachment there
+        kind = stream.metadata.get("mimetype") or f"image/{_IMAGES.get(codec_name(stream), 'x-picture')}"
+        name = stream.metadata.get("filename") or f"cover.{kind.rpartition('/')[2]}"
+        output.add_attachment(name, kind, _picture_bytes(path, stream.index))
+        return None
     if stream.type == "attachment":
         output.add_attachment(stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data)
         return None
     copy = output.add_stream_from_template(stream, opaque=True)
     copy.time_base = stream.time_base
     return copy
+
+
+def _picture_bytes(path: Path, index: int) -> bytes:
+    with opened(path) as container, reading(path):
+        return next(bytes(packet) for packet in container.demux(container.streams[index]) if packet.size)
 
 
 def _tagged(out: Any, stream: Any, *, coded: bool) -> None:

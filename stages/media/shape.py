@@ -26,7 +26,7 @@ class Shape:
         crop: part of the source that is shown, x, y, width, height; None for all of it.
         inside: part of the result that shows the source, x, y, width, height; None for all of it.
         notes: sentences.
-        upright: the picture was turned, so that no player has to.
+        upright: FFmpeg has to turn the picture before the filters, so that no player has to.
     """
 
     filters: tuple[str, ...]
@@ -76,7 +76,6 @@ def shape(
     notes: list[str] = []
     upright = bool(rotation % 360) and bool(crop or scale)
     if upright:
-        filters += _turned(rotation)
         notes.append("turned upright, as crop and scale are meant as one sees it")
         width, height = (height, width) if rotation % 180 else (width, height)
     part = _cropped(crop, width, height)
@@ -104,11 +103,6 @@ def _sides(scale: str) -> tuple[int | None, int | None] | None:
     if match is None or not (match[1] or match[2]):
         return None
     return (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
-
-
-def _turned(rotation: int) -> list[str]:
-    """As a player would turn it; a display matrix counts counter-clockwise."""
-    return {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}.get(rotation % 360, [])
 
 
 def _cropped(crop: str, width: int, height: int) -> _Box | None:

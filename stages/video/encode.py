@@ -112,7 +112,8 @@ def command(film: Path, piece: Piece, target: Path) -> list[str]:
         seek = {"seek_timestamp": 1, "ss": f"{math.floor(Fraction(piece.seek) * 1_000_000)}us"}
     if not piece.strict:
         seek |= {"err_detect": "ignore_err", "fflags": "+genpts"}
-    source = input_file(film, noautorotate=None, **seek)[str(piece.stream)]
+    turn: dict[str, Any] = {} if piece.upright else {"noautorotate": None}
+    source = input_file(film, **turn, **seek)[str(piece.stream)]
     keeps = {"fps_mode": "passthrough", "enc_time_base": "demux"} if keeps_times(piece) else {}
     count = {"frames:v": piece.count} if piece.count else {}
     scale = {"video_track_timescale": piece.base.denominator} if keeps_times(piece) else {}

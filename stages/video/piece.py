@@ -27,6 +27,7 @@ class Piece:
         seek: time in seconds, as a fraction, to start decoding at; "" for the beginning.
         options: FFmpeg's video options.
         filters: FFmpeg's filters, in order.
+        upright: FFmpeg turns the picture as the film asks players to; else they go on doing that.
         encoder: option of the group `encoder`.
         threads: that the encode keeps busy.
         ram_mb: memory of the encode, MB.
@@ -48,6 +49,7 @@ class Piece:
     seek: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
+    upright: bool = False
     encoder: str = ""
     threads: int = 1
     ram_mb: int = 300

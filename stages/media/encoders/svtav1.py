@@ -10,7 +10,7 @@ ADAPTER = Adapter(
     quality_low=1,  # 0 means "not set" to FFmpeg
     quality_high=63,
     quality_default=32,
-    tiers={"fast": "12", "balanced": "9", "quality": "6"},
+    tiers={"fast": "11", "balanced": "8", "quality": "5"},
     # 0 for the eye, 1 for PSNR, 2 for SSIM; its others want all-intra coding or change the picture beforehand.
     tunes=("0", "1", "2"),
     pixel_formats=("yuv420p", "yuv420p10le"),

@@ -12,7 +12,7 @@ ADAPTER = Adapter(
     quality_low=0,
     quality_high=51,
     quality_default=24,
-    tiers={"fast": "ultrafast", "balanced": "fast", "quality": "medium"},
+    tiers={"fast": "ultrafast", "balanced": "medium", "quality": "slow"},
     tunes=("psnr", "ssim", "grain", "animation", "fastdecode", "zerolatency"),
     pixel_formats=("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"),
     # FFmpeg's own -threads becomes frame threads here, of which x265 refuses more than 16.
