@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+import pytest
 
 from stages.media.color import Colour, colour_of, conversion, output_options
 from stages.media.encoders.arguments import video_options
@@ -20,6 +21,12 @@ from stages.media.hdr import Light, light_of
 SIDE = 32  # of a patch, pixels
 RGB = [(0, 0, 0), (1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5), (0.9, 0.2, 0.6), (0.1, 0.7, 0.8)]
 MATRICES = {"smpte170m": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020nc": (0.2627, 0.0593)}
+PQ = Colour("bt2020nc", "tv", "smpte2084", "bt2020")
+HLG = Colour("bt2020nc", "tv", "arib-std-b67", "bt2020")
+SDR = Colour("bt709", "tv", "bt709", "bt709")
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+CONTENT = "max-cll=1000,400"
+LIGHT = Light((0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329), (0.005, 1000.0), 1000, 400)
 LOSSLESS = {
     "x264": {"options": {"qp": "0"}, "preset": "ultrafast", "tune": None, "quality": None},
     "x265": {"options": {"x265-params": "lossless=1:log-level=error"}, "preset": "ultrafast", "quality": None},
@@ -136,3 +143,16 @@ def copied(piece: Path, target: Path) -> Path:
                 packet.stream = stream
                 output.mux(packet)
     return target
+
+
+def first_light(path: Path) -> Light | None:
+    with av.open(str(path)) as container:
+        return light_of(next(container.decode(video=0)))
+
+
+def same_light(one: Light | None, other: Light) -> bool:
+    """AV1 writes coordinates in 1/65536 and light in 1/256 and 1/16384 cd/m²."""
+    if one is None or (one.max_cll, one.max_fall, one.dynamic) != (other.max_cll, other.max_fall, other.dynamic):
+        return False
+    pairs = zip(one.primaries + one.luminance, other.primaries + other.luminance, strict=True)
+    return all(mine == pytest.approx(told, abs=6e-5, rel=1e-5) for mine, told in pairs)

@@ -56,16 +56,19 @@ def test_numbers_and_tags_come_out_as_they_went_in(tmp_path: Path, kind: str, ra
 @pytest.mark.parametrize("kind", ["601", "709", "2020"])
 def test_another_depth_is_the_same_colour(tmp_path: Path, kind: str, range_: str, depth: int, wanted: int) -> None:
     colour = told(kind, range_)
-    source = film(tmp_path / "film.mkv", yuv_of(RGB, colour.matrix, range_, depth), colour, PIXELS[depth])
+    values = yuv_of(RGB, colour.matrix, range_, depth)
+    source = film(tmp_path / "film.mkv", values, colour, PIXELS[depth])
+    # tv: every step is four of the deeper; pc: the whole of one is the whole of the other, colour around its middle
+    middle = np.array([0, 2 ** (depth - 1), 2 ** (depth - 1)]), np.array([0, 2 ** (wanted - 1), 2 ** (wanted - 1)])
+    factor = 2.0 ** (wanted - depth) if range_ == "tv" else (2**wanted - 1) / (2**depth - 1)
+    exact = np.clip((values - middle[0]) * factor + middle[1], 0, 2**wanted - 1)
     for name in ("x264", "x265", "svtav1"):
         piece = tmp_path / f"{name}.piece.mp4"
         target, _ = encoded(source, piece, name, PIXELS[wanted])
         after = patches(copied(piece, tmp_path / f"{name}.mkv"))
         assert (after.colour, plain(after.pix_fmt)) == (colour, PIXELS[wanted])
         assert target == colour
-        # A step of 8 bit is four of 10 bit: what has been rounded to it once can be half of one off.
-        near = 1 if wanted == 8 else 3
-        assert np.abs(after.values - yuv_of(RGB, colour.matrix, range_, wanted)).max() <= near, name
+        assert np.abs(after.values - exact).max() <= 1, name
 
 
 @pytest.mark.parametrize("wanted", ["yuv444p", "yuv422p10le", "nv12"])
@@ -83,7 +86,7 @@ def test_another_layout_is_the_same_colour(tmp_path: Path, range_: str, wanted: 
 
 @pytest.mark.parametrize("depth", [8, 10])
 def test_what_is_not_told_stays_untold(tmp_path: Path, depth: int) -> None:
-    """A guess written down as a tag is a lie when it is wrong. But for the range: FFmpeg writes `tv` by itself, to mkv."""
+    """A guess written down as a tag is a lie when it is wrong. Only a range FFmpeg writes by itself (`tv`)."""
     values = yuv_of(RGB, "bt709", "tv", 8)
     source = film(tmp_path / "film.h264", values, Colour())
     assert patches(source).colour == Colour()

@@ -18,9 +18,10 @@ from stages.media.tonemap import to_sdr
 if TYPE_CHECKING:
     from av import VideoFrame
 
-# Numbers of ITU-T H.273, which every codec writes → FFmpeg's names; 2 is "not told".
+# Numbers of ITU-T H.273, which every codec writes → FFmpeg's names; 2 is "not told". Matrix 0 (`gbr`) is told by the
+# pixel format: broken files have it on YUV, where FFmpeg refuses it as an option.
 _MATRIX = {
-    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
+    1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
     10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp", 15: "ipt-c2",
     16: "ycgco-re", 17: "ycgco-ro",
 }  # fmt: skip
