@@ -11,7 +11,20 @@ from stages.media.film import look_at
 from stages.media.frames import track
 
 SRT = "1\n00:00:00,200 --> 00:00:01,000\nFirst: “quoted”, {\\an8}, 中文\n\n2\n00:00:01,200 --> 00:00:01,800\nSecond\n"
-CHAPTERS = ";FFMETADATA1\ntitle=A film: it's \\#1\ncomment=Ein Kommentar 🎬\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=900\nEND=2000\ntitle=Two & more\n"
+CHAPTERS = """;FFMETADATA1
+title=A film: it's \\#1
+comment=Ein Kommentar 🎬
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=900
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=900
+END=2000
+title=Two & more
+"""
 
 
 @pytest.fixture

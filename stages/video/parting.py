@@ -44,7 +44,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The chunks, the threads each encoder is given and how many it keeps busy, memory of each, what is worth telling."""
+    """The chunks, the threads of each encoder and how many it keeps busy, memory of each, what is worth telling."""
 
     chunks: tuple[Cut, ...]
     threads: int

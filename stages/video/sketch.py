@@ -76,7 +76,8 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     options = video_options(chosen.config, parts.threads, asked.tier)
     options |= output_options(chosen.colour)
     base = Piece(
-        PICTURES, stream=picture.stream, time_base=str(picture.time_base), options=options, filters=filters, upright=chosen.form.upright,
+        PICTURES, stream=picture.stream, time_base=str(picture.time_base), options=options,
+        filters=filters, upright=chosen.form.upright,
         encoder=chosen.config.name, threads=parts.busy, ram_mb=parts.ram_mb,
         sessions=int(adapter(chosen.config.name).hardware), strict=not asked.salvage,
     )  # fmt: skip
