@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate")
+NAMES = ("startup", "runner", "narrate", "saturation")
 
 
 def main() -> int:
