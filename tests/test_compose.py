@@ -72,7 +72,7 @@ def test_the_conf_folder_is_found_from_anywhere():
         ),
         ("profile", {"fast", "balanced", "quality"}),
         ("tts", {"espeak", "edge", "piper", "openai"}),
-        ("pipeline", {"narrate"}),
+        ("pipeline", {"narrate", "transcode"}),
     ],
 )
 def test_the_promised_options_are_there(group, options):
@@ -160,7 +160,9 @@ def test_refusals_name_key_reason_and_mend_all_at_once(batch):
 
 def test_a_missing_pipeline_is_named_with_its_choices():
     found = compose(["profile=fast"], {})
-    assert [p.sentence() for p in found.problems] == ["pipeline: no pipeline is named; add pipeline=<one of narrate>"]
+    assert [p.sentence() for p in found.problems] == [
+        f"pipeline: no pipeline is named; add pipeline=<one of {', '.join(OPTIONS['pipeline'])}>"
+    ]
     assert found.config is None and found.rest is None
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.hardware.config import HardwareConfig
-from stages.media.containers import CONTAINERS
 from stages.media.encoders.settings import EncoderConfig
 from stages.settings import setting
 from stages.speech.settings import SpeakSettings
+from stages.video.settings import FilmSettings
 
 MISSING: Any = "???"
 
@@ -64,34 +64,6 @@ class MediaConfig:
     threads: int = setting(2, "threads per encode", low=1, high=256, affects_output=False)
     hwaccel: str = setting("auto", "input hardware decoding", choices=("auto", "cuda", "qsv", "none"))
     buffer_kb: int = setting(64, "I/O buffer", low=4, high=65536, unit="KB", affects_output=False)
-
-
-@dataclass
-class VideoConfig:
-    """What is made of films, besides how they are encoded (group `encoder`)."""
-
-    container: str = setting(
-        "auto", "auto: the film's own kind where it holds everything, else mkv", choices=("auto", *CONTAINERS)
-    )
-    crop: str = setting("", "part of the picture as one sees it, width:height:x:y")
-    scale: str = setting("", "size to fit into, keeping the shape: 1280x720, x720 or 1280x")
-    fps: str = setting("", "frames per second, such as 25 or 30000/1001; empty: every frame at its own time")
-    deinterlace: str = setting("auto", "auto: when the film says it is interlaced", choices=("auto", "on", "off"))
-    tone_map: str = setting("off", "sdr: bring HDR (PQ, HLG) to BT.709", choices=("off", "sdr"))
-    audio: str = setting(
-        "copy", "copy where the container holds it, encode anew, or drop", choices=("copy", "encode", "drop")
-    )
-    on_lost: str = setting("refuse", "a stream that the container cannot hold", choices=("refuse", "drop"))
-    odd_size: str = setting(
-        "pad", "an odd side that the encoder cannot hold: pad by a line, or refuse", choices=("pad", "refuse")
-    )
-    salvage: bool = setting(False, "keep what decodes of a damaged film")
-    chunks: str = setting("auto", "auto, off, or the seconds of a chunk")
-    verify: str = setting(
-        "packets",
-        "packets: every frame's time and every stream; decode: all of it is decoded too",
-        choices=("packets", "decode"),
-    )
 
 
 @dataclass
@@ -175,7 +147,7 @@ class Root:
     tts: SpeakSettings = field(default_factory=SpeakSettings)
     audio: AudioConfig = field(default_factory=AudioConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
-    video: VideoConfig = field(default_factory=VideoConfig)
+    video: FilmSettings = field(default_factory=FilmSettings)
     quality: QualityConfig = field(default_factory=QualityConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

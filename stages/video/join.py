@@ -27,7 +27,7 @@ class JoinFilmSettings:
     """How the finished file is verified."""
 
     verify: str = setting("packets", "packets: every frame's time and every stream; decode: all of it is decoded too",
-                          choices=("packets", "decode"))  # fmt: skip
+                          choices=("packets", "decode"), affects_output=False)  # fmt: skip
 
 
 class JoinFilm(Stage[JoinFilmSettings]):
@@ -57,7 +57,10 @@ class JoinFilm(Stage[JoinFilmSettings]):
         said = faults(mux, target, decode=self.config.verify == "decode")
         if said:
             raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
-        return Result(files={"video": target}, data={"compare": dict(carried.compare)}, notes=_moved(mux, target))
+        return Result(
+            files={"video": target}, data={"compare": dict(carried.compare)}, notes=_moved(mux, target),
+            metrics={"size.bytes": float(target.stat().st_size)},
+        )  # fmt: skip
 
     @classmethod
     def needs(cls, config: JoinFilmSettings) -> Needs:  # noqa: ARG003

@@ -158,14 +158,14 @@ def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room)
         form = _form(film, picture, ready, asked)
         return try_encoder(ready, form.width, form.height, room.cores, asked.tier, memory=memory)
 
-    choice = choose(wanted, trial)
+    choice = choose(wanted, trial, source_pix_fmt=picture.pix_fmt, tier=asked.tier)
     config, lost = settled(choice.config, picture.pix_fmt)
     form = _form(film, picture, config, asked)
     filters, colour, said = conversion(
         picture.colour, picture.pix_fmt, config.pix_fmt, asked.tone_map,
         size=(picture.width, picture.height), light=picture.light,
     )  # fmt: skip
-    light = None if asked.tone_map == "sdr" else picture.light
+    light = None if colour != picture.colour and asked.tone_map == "sdr" else picture.light
     extra, dropped = hdr_options(config.codec, light, ffmpeg_binary().major)
     config = replace(config, options={**extra, **config.options})
     notes = (*lost, *form.notes, *said, *dropped, *(memory.notes if memory else ()))

@@ -45,22 +45,28 @@ def own_config(name: str) -> EncoderConfig:
     return EncoderConfig(**{"name": name, "codec": found.codec, "quality": found.quality_default, **found.own})
 
 
-def was_set(wanted: EncoderConfig) -> dict[str, Any]:
-    """What differs from the encoder's own settings: set by the user, as far as that can be told."""
+def was_set(wanted: EncoderConfig, tier: str = "balanced") -> dict[str, Any]:
+    """What differs from the encoder's own settings: set by the user, as far as that can be told.
+
+    The preset that the profile's tier stands for is the profile's: the next encoder has its own for that tier.
+    """
     own = own_config(wanted.name)
     names = [f.name for f in fields(EncoderConfig) if f.name not in _IDENTITY]
-    return {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(own, name)}
+    found = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(own, name)}
+    if wanted.name != AUTO and wanted.preset == adapter(wanted.name).tiers[tier]:
+        found.pop("preset", None)
+    return found
 
 
-def carry(wanted: EncoderConfig, name: str) -> Carried:
+def carry(wanted: EncoderConfig, name: str, tier: str = "balanced") -> Carried:
     """The settings for encoder `name` in place of the wanted one.
 
     Quality numbers stay behind between named encoders: CRF 23 of one is not CQ 23 of another. What was set
-    with `auto` was meant for whatever is chosen, and its preset, when not set, is left to the profile's tier.
+    with `auto` was meant for whatever is chosen. The preset, when not set, is left to the profile's tier.
     The pixel format is carried even when nobody set it: another encoder is no reason for another picture.
     """
-    target, asked = adapter(name), was_set(wanted)
-    base = replace(own_config(name), preset=None) if wanted.name == AUTO else own_config(name)
+    target, asked = adapter(name), was_set(wanted, tier)
+    base = replace(own_config(name), preset=None if wanted.name == AUTO else target.tiers[tier])
     pixels = _pixels(wanted.pix_fmt, target)
     if pixels is None:
         return Carried(None, refusal=f"does not take {wanted.pix_fmt}")

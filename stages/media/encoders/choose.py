@@ -46,6 +46,7 @@ def choose(
     order: Sequence[str] = ORDER,
     fallback: str | None = None,
     source_pix_fmt: str = "",
+    tier: str = "balanced",
 ) -> Choice:
     """Take the wanted encoder when it works here; else, or with `auto`, the next that does.
 
@@ -60,6 +61,7 @@ def choose(
         order: options of the group `encoder`, best first.
         fallback: `next` or `none`; default: as `wanted` says.
         source_pix_fmt: pixel format of the source; "" when it is not known.
+        tier: of the profile, which gives the preset that nobody set.
 
     Raises:
         StageError: ENCODER, when none works, or the named one does not and `fallback` is `none`
@@ -69,7 +71,7 @@ def choose(
     passed: list[_Passed] = []
     lossy = _lossy(wanted, order, source_pix_fmt)
     for name in _candidates(wanted, order, fallback or wanted.fallback, lossy):
-        config, left = _settings(wanted, name, passed)
+        config, left = _settings(wanted, name, tier, passed)
         if config is None:
             continue
         trials.append(trial(config))
@@ -98,11 +100,13 @@ def _candidates(wanted: EncoderConfig, order: Sequence[str], fallback: str, loss
     return [wanted.name, *sorted(others, key=lambda name: (name in lossy, adapter(name).family != family))]
 
 
-def _settings(wanted: EncoderConfig, name: str, passed: list[_Passed]) -> tuple[EncoderConfig | None, tuple[str, ...]]:
+def _settings(
+    wanted: EncoderConfig, name: str, tier: str, passed: list[_Passed]
+) -> tuple[EncoderConfig | None, tuple[str, ...]]:
     """Settings for one candidate, and what does not carry to it; one that cannot do it is passed over."""
     if name == wanted.name:
         return wanted, ()
-    carried = carry(wanted, name)
+    carried = carry(wanted, name, tier)
     if carried.config is None:
         passed.append(_Passed(name, carried.refusal))
     return carried.config, carried.left
