@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from cli import drill, lines, step
 
-from runner.execute.lanes import memory_limit, says_by_task, worker_limits
+from runner.execute.lanes import program_limit, says_by_task, worker_limits
 from runner.plan.plan import Policy
 from stages.contract import Needs
 from stages.registry import known_types, stage_class
@@ -134,23 +134,23 @@ def test_who_cannot_say_what_it_needs_fails_alone(tmp_path):
 
 @linux
 def test_a_program_over_its_memory_fails_alone_and_not_the_machine(tmp_path):
-    lines(tmp_path / "l.txt", "mb=100 take=50", "mb=100 take=700", "mb=300 take=250")
+    lines(tmp_path / "l.txt", "mb=50 take=50", "mb=50 take=700", "mb=300 take=250")
     done = work(tmp_path, "limits.worker_ram_mb=200", "on_oom=fail", "retry.crashed=0")
     assert done.code == 3 and len(done.tasks("done")) == 2
     [letter] = done.failures()
     assert (letter["item"], letter["failure"]) == ("l/000002", "host_oom")
     assert "held to RLIMIT_DATA 200 MB" in letter["sentence"]
     held = [said["limit"] for said in limits_of(done)]
-    assert held == ["RLIMIT_DATA 200 MB", "RLIMIT_DATA 300 MB"], "the larger of its need and the policy"
+    assert held == ["RLIMIT_DATA 200 MB", "RLIMIT_DATA 750 MB"], "by the policy, by its need where that is larger"
 
 
 @linux
 def test_a_step_down_changes_what_waiting_tasks_take(tmp_path):
-    lines(tmp_path / "l.txt", *[f"threads=4 mb=300 take=320 {n}" for n in range(3)])
-    done = work(tmp_path, "limits.worker_ram_mb=200")
+    lines(tmp_path / "l.txt", *[f"threads=4 mb=300 take=800 {n}" for n in range(3)])
+    done = work(tmp_path, "limits.worker_ram_mb=450")
     assert done.code == 0, done.err
     assert [e["changes"] for e in done.events("degrade")] == [{"shrink": 2}]
-    assert [said["limit"] for said in limits_of(done)] == ["RLIMIT_DATA 200 MB"] * 3, "not those of before"
+    assert [said["limit"] for said in limits_of(done)] == ["RLIMIT_DATA 450 MB"] * 3, "not those of before"
 
 
 @linux
@@ -169,7 +169,8 @@ def test_a_worker_gets_the_cpus_that_its_stage_keeps_busy():
     free = replace(policy, worker_cpus=0, worker_ram_mb=0)
     assert worker_limits(step_class, Needs(cpu_threads=4, ram_mb=4000), 1, free) == (0, 0)
     assert worker_limits(stage_class("drill.program"), Needs(cpu_threads=4), 1, policy) == (0, 0)
-    assert (memory_limit(Needs(ram_mb=5000), policy), memory_limit(Needs(ram_mb=5000), free)) == (5000, 0)
+    assert [program_limit(Needs(ram_mb=mb), policy) for mb in (100, 5000)] == [2048, 12500]
+    assert program_limit(Needs(ram_mb=5000), free) == 0
 
 
 def test_who_says_it_by_task_is_known():

@@ -18,7 +18,7 @@ from runner.execute.admission import Admission, Hold
 from runner.execute.attempt import Attempt
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
 from runner.execute.intake import Intake
-from runner.execute.lanes import Lane, make_lanes, memory_limit
+from runner.execute.lanes import Lane, make_lanes, program_limit
 from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import publish_all
@@ -208,7 +208,7 @@ class Scheduler:
         failed: TaskFailed | None = None
         reply: dict[str, Any] = {}
         try:
-            message = attempt.message(policy.scratch, memory_limit(hold.needs, policy))
+            message = attempt.message(policy.scratch, program_limit(hold.needs, policy))
             reply = await hold.worker.run(message, policy.task_timeout_s)
         except TaskFailed as caught:
             failed = caught

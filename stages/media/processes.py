@@ -134,7 +134,7 @@ def run_process(
         grace_s: seconds between asking for an end and forcing it.
         check: raise when the status is not 0.
         memory_mb: private memory that it, and each program it starts, may take, MB; 0 for no limit but ours. Linux
-            counts what is reserved: with many threads up to twice the resident memory.
+            counts what is reserved: with many threads twice the resident memory and more.
 
     Raises:
         StageError: TIMEOUT; when the program cannot be started; with `check`, of the class its stderr tells.
