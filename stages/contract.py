@@ -20,6 +20,11 @@ Json = Any  # None | bool | int | float | str | list[Json] | dict[str, Json]
 ConfigT = TypeVar("ConfigT")
 
 
+# A field of `Result.data` that any stage may set: config key → value that was really used, where it was left open
+# (`encoder=auto`) or could not be met. The run records it beside what was asked for.
+EFFECTIVE = "effective"
+
+
 class Failure(StrEnum):
     """Classes of failure. Policy (retry, degrade, stop) hangs on the class, never on the text."""
 

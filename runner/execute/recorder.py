@@ -12,7 +12,7 @@ from runner.execute.failures import Fault
 from runner.plan.index import Outcome
 from runner.plan.tasks import Task
 from runner.record.journal import Journal, Lines
-from stages.contract import Step
+from stages.contract import EFFECTIVE, Step
 
 _NOTHING = {"worker": "", "attempt": 0, "cpu_s": 0, "rss_mb": 0}
 
@@ -36,6 +36,7 @@ class Recorder:
             "task", item=attempt.task.key, stage=attempt.task.node, status=status,
             **{"t0": now, "t1": now, **_NOTHING, **spent},
             metrics=dict(outcome.metrics), notes=list(outcome.notes), key=attempt.key,
+            **({"used": outcome.data[EFFECTIVE]} if EFFECTIVE in outcome.data else {}),
         )  # fmt: skip
 
     def published(self, task: Task, outputs: Iterable[Mapping[str, Any]]) -> None:

@@ -155,6 +155,8 @@ def _effective(static: dict[str, Any], tally: Tally) -> dict[str, Any]:
     for event in tally.degrades:
         for name, value in (event.get("changes") or {}).items():
             effective[_full_key(known, event["stage"], name)] = value
+    for key, values in tally.used.items():  # items may differ: a film of 10 bit is coded otherwise than one of 8
+        effective[key] = values[0] if len(values) == 1 else ", ".join(map(str, values))
     return effective | {f"workers.{stage}": count for stage, count in tally.workers.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from runner.record.itemstates import COMPLETE, FAILED, SEEN, ItemStates
 
 NOTES_KEPT = 100
+_USED_KEPT = 8
 
 
 class Reservoir:
@@ -128,6 +129,7 @@ class Tally:
         self.end: dict[str, Any] = {}
         self.workers: dict[str, int] = {}
         self.degrades: list[dict[str, Any]] = []
+        self.used: dict[str, list[Any]] = {}
         self.notes: Counter[str] = Counter()
         self.notes_left_out = 0
         self.failures: Counter[str] = Counter()
@@ -171,6 +173,10 @@ class Tally:
             self.failures[event.get("failure") or "bug"] += 1
         for note in event.get("notes") or ():
             self._note(note)
+        for key, value in (event.get("used") or {}).items():
+            values = self.used.setdefault(key, [])
+            if value not in values and len(values) < _USED_KEPT:
+                values.append(value)
 
     def _take_retry(self, _event: dict[str, Any]) -> None:
         self.retries += 1

@@ -33,6 +33,7 @@ class Sketch:
     encoder: str
     pieces: tuple[Piece, ...]
     notes: tuple[str, ...]
+    effective: Mapping[str, Json] = field(default_factory=dict)
     compare: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -83,7 +84,16 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     )  # fmt: skip
     notes = [f"{film.path.name}: {note}" for note in (*said, *chosen.notes, *parts.notes)]
     compare = _compare(chosen.form, asked, bool(picture.colour != chosen.colour and asked.tone_map != "off"))
-    return Sketch(chosen.config.name, tuple(_pieces(base, times, parts, asked)), tuple(notes), compare)
+    return Sketch(chosen.config.name, tuple(_pieces(base, times, parts, asked)), tuple(notes), _effective(chosen.config, preset, parts), compare)
+
+
+def _effective(config: EncoderConfig, preset: str, parts: Parts) -> dict[str, Json]:
+    """What is really used, by the keys that ask for it."""
+    return {
+        "encoder.name": config.name, "encoder.codec": config.codec, "encoder.preset": preset,
+        "encoder.quality": config.quality, "encoder.pix_fmt": config.pix_fmt, "encoder.threads": parts.threads,
+        "video.chunks": "off" if len(parts.chunks) == 1 else f"{len(parts.chunks)} chunks",
+    }  # fmt: skip
 
 
 def _pieces(base: Piece, times: Times, parts: Parts, asked: SurveyFilmSettings) -> list[Piece]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import ClassVar
 
-from stages.contract import Child, Failure, Needs, Result, Stage, StageError, Work
+from stages.contract import EFFECTIVE, Child, Failure, Needs, Result, Stage, StageError, Work
 from stages.media.containers import AUTO, Container, Fate, container_for, fates, loss_sentence
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.machine import machine_identity
@@ -47,7 +47,9 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         found = self._fates(film, container)
         notes += [*([f"{film.path.name}: {why}"] if why else []), *_losses(film, found)]
         carried = _carried(film, container, found, sketches)
-        return Result(children=list(self._children(sketches, container, found, carried)), notes=notes)
+        children = list(self._children(sketches, container, found, carried))
+        used = {**sketches[0].effective, "video.container": container.name}
+        return Result(children=children, data={EFFECTIVE: used}, notes=notes)
 
     def _broken(self, film: Film) -> Iterator[str]:
         """Streams of which nothing decodes: refused, or left out with a note."""
