@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate", "saturation")
+NAMES = ("startup", "runner", "narrate", "saturation", "score")
 
 
 def main() -> int:

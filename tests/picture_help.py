@@ -26,11 +26,13 @@ def recoded(source: Path, path: Path, *words: str) -> Path:
     return path
 
 
-def score(reference: Path, video: Path, scratch: Path, **settings) -> Result:
+def score(reference: Path, video: Path, scratch: Path, compare=None, **settings) -> Result:
     scratch.mkdir(parents=True, exist_ok=True)
     files = {"reference": Artifact(reference, "video/x"), "video": Artifact(video, "video/x")}
     stage = ScorePicture(ScorePictureSettings(**settings))
-    work = Work(Item("film", artifacts=files), scratch)
+    data = {} if compare is None else {"compare": compare}
+    work = Work(Item("film", data, files), scratch)
+    stage.open()
     result = stage.run(work)
     stage.verify(work, result)
     return result

@@ -39,15 +39,16 @@ class Slip:
     offset: int
     before: int
 
-    def sentence(self) -> str:
-        """What happened there, for people."""
+    def sentence(self, first: int = 0) -> str:
+        """What happened there, for people; `first` is the index of the first frame that was looked at."""
         change = self.offset - self.before
         count = f"{abs(change)} frame{'s' if abs(change) > 1 else ''}"
         if self.index == 0:
-            return f"it is {count} {'ahead' if change > 0 else 'behind'} from its first frame on"
+            since = f"at index {first}, since that or an earlier one" if first else "from its first frame on"
+            return f"it is {count} {'ahead' if change > 0 else 'behind'} {since}"
         if change > 0:
-            return f"{count} of the reference dropped: index {self.index + self.before}"
-        return f"{count} doubled or put in: index {self.index}"
+            return f"{count} of the reference dropped: index {first + self.index + self.before}"
+        return f"{count} doubled or put in: index {first + self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +108,19 @@ def _levelled(reference: Floats, distorted: Floats) -> Floats:
 def _costs(reference: Floats, distorted: Floats) -> Floats:
     """Mean absolute difference of each frame to its neighbours, shape [m, 2·REACH + 1].
 
-    Where there is no such neighbour the cost is that of offset 0: neither for nor against.
+    Where there is no such neighbour the cost is the least of those that are there: neither for nor against.
     """
     import numpy as np
 
     count = len(distorted)
-    costs = np.empty((count, 2 * REACH + 1), np.float32)
-    for column, offset in sorted(enumerate(range(-REACH, REACH + 1)), key=lambda pair: abs(pair[1])):
-        costs[:, column] = costs[:, REACH]
+    costs = np.full((count, 2 * REACH + 1), np.inf, np.float32)
+    for column, offset in enumerate(range(-REACH, REACH + 1)):
         first, last = max(0, -offset), min(count, len(reference) - offset)
         for low in range(first, last, _CHUNK):
             high = min(low + _CHUNK, last)
             apart = np.abs(distorted[low:high] - reference[low + offset : high + offset])
             costs[low:high, column] = apart.mean(axis=1)
-    return costs
+    return np.where(np.isinf(costs), costs.min(axis=1, keepdims=True), costs)
 
 
 def _cheapest(costs: Floats) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ _WORDS = ("crop", "inside", "not")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of a picture, in pixels of the picture as shown (after its rotation)."""
+    """A part of a picture, in pixels."""
 
     x: int
     y: int
@@ -30,8 +30,8 @@ class Geometry:
     """How two pictures meet.
 
     Attributes:
-        reference: the part of the reference that the video shows; None: all of it.
-        video: the part of the video that shows the reference; None: all of it.
+        reference: the part of the reference that the video shows, as it is shown; None: all of it.
+        video: the part of the video that shows the reference, as it is stored; None: all of it.
         reason: why the two cannot be compared at all; "" when they can.
     """
 
@@ -43,12 +43,15 @@ class Geometry:
 def geometry(told: Json) -> Geometry:
     """Read what `compare` tells: `{"crop": [x, y, w, h]}`, `{"inside": [x, y, w, h]}`, both, or `{"not": reason}`.
 
+    `crop` is in pixels of the reference as it is shown, upright; `inside` in pixels of the video as it is stored.
+    Nothing told, or `{}`: all of both.
+
     Raises:
         StageError: BUG for anything else: scoring another part than the right one would give a low score silently.
     """
     if told is None:
         return Geometry()
-    if not isinstance(told, dict) or not told or not set(told) <= set(_WORDS):
+    if not isinstance(told, dict) or not set(told) <= set(_WORDS):
         raise _wrong(told, f"it is no mapping of {', '.join(_WORDS)}")
     if "not" in told:
         if not isinstance(told["not"], str) or not told["not"]:
@@ -57,8 +60,21 @@ def geometry(told: Json) -> Geometry:
     return Geometry(_box(told, "crop"), _box(told, "inside"))
 
 
+def turned(box: Box | None, track: Track) -> Box | None:
+    """A part of the stored picture as a part of the picture that is shown."""
+    if box is None or track.rotation % 360 == 0:
+        return box
+    upright = track.rotation % 180 == 0
+    wide, high = (track.width, track.height) if upright else (track.height, track.width)
+    right, below = wide - box.x - box.width, high - box.y - box.height  # what the box leaves on these sides
+    if upright:
+        return Box(right, below, box.width, box.height)
+    x, y = (box.y, right) if track.rotation % 360 == 90 else (below, box.x)
+    return Box(x, y, box.height, box.width)
+
+
 def held(box: Box | None, track: Track) -> Box | None:
-    """The box, or None when it is the whole picture.
+    """The box of the picture as shown, or None when it is all of it.
 
     Raises:
         StageError: BUG when it reaches out of the picture.

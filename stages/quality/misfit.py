@@ -29,10 +29,10 @@ def misfit(pair: Pair, alignment: Alignment, first: int) -> Misfit | None:
         return Misfit(first, max(1, alignment.displaced), what)
     if not alignment.slips:
         return None
-    moved = [replace(slip, index=slip.index + first) for slip in alignment.slips]
-    said = "; ".join(slip.sentence() for slip in moved[:_TOLD])
-    more = f"; and {len(moved) - _TOLD} more" if len(moved) > _TOLD else ""
-    lost = min(moved[0].index, moved[0].index + moved[0].before)
+    slips = alignment.slips
+    said = "; ".join(slip.sentence(first) for slip in slips[:_TOLD])
+    more = f"; and {len(slips) - _TOLD} more" if len(slips) > _TOLD else ""
+    lost = first + min(slips[0].index, slips[0].index + slips[0].before)
     return Misfit(max(0, lost), alignment.displaced, f"{name}: frames are out of step: {said}{more}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Step, Work
 from stages.media.align import align
 from stages.media.ffmpeg import ffmpeg_binary
-from stages.media.geometry import Geometry, geometry, held
+from stages.media.geometry import Geometry, geometry, held, turned
 from stages.media.pooling import PSNR_CAP
 from stages.media.score import SMALLEST_VMAF, Scores, Scoring, Window
 from stages.platform import usable_cpus
@@ -98,7 +98,7 @@ class ScorePicture(Stage[ScorePictureSettings]):
         """What is run on this pair, and a note for all that was not done as one might expect."""
         ffmpeg = ffmpeg_binary()
         threads = self.config.threads or len(usable_cpus())
-        crop, inside = held(parts.reference, pair.reference), held(parts.video, pair.video)
+        crop, inside = held(parts.reference, pair.reference), held(turned(parts.video, pair.video), pair.video)
         plain = Scoring(ffmpeg.path, pair.reference, pair.video, "", threads, crop=crop, inside=inside)
         model, why = _model(ffmpeg, plain.size, self.config.metric)
         return replace(plain, model=model), [*([why] if why else []), *_conversions(plain)]

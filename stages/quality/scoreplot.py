@@ -146,7 +146,7 @@ def _sums(axes: Axes, name: str, rows: Sequence[Mapping[str, Json]], figures: Ma
 
     values = [row[name] for row in rows]
     sums: dict[str, tuple[float, str, Any]] = {
-        "mean": (figures.get("quality.vmaf_mean", float(np.mean(values))), _DARK, "-")
+        "mean": (figures["quality.vmaf_mean"] if name == "vmaf" else float(np.mean(values)), _DARK, "-")
     }
     if name == "vmaf" and "quality.vmaf_harmonic" in figures:
         sums["harmonic mean"] = (figures["quality.vmaf_harmonic"], _HARMONIC, (0, (5, 3)))
