@@ -18,8 +18,8 @@ from runner.plan.keys import stage_digest, stage_says
 from runner.plan.plan import Plan, Policy, StagePlan
 from stages.contract import Json, Needs, Stage, Step
 
-# Needs are resident memory, the system's limit counts what is reserved (stacks and pools of threads): with encoders of 8
-# to 32 threads 1.2 to 2.4 times as much was measured.
+# Needs are resident memory, the system's limit counts what is reserved (stacks and pools of threads): with encoders of
+# 8 to 32 threads 1.2 to 2.4 times as much was measured.
 _RESERVED = 2.5
 
 
