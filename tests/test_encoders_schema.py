@@ -122,7 +122,7 @@ def test_a_preset_left_open_comes_from_the_tier() -> None:
 def test_parameter_strings_are_joined() -> None:
     config = replace(option("x265"), options={"x265-params": "aq-mode=3:log-level=error"})
     assert video_options(config, 4)["x265-params"] == "pools=4:aq-mode=3:log-level=error"
-    assert video_options(replace(option("svtav1"), tune="0"), 4)["svtav1-params"] == "tune=0"
+    assert video_options(replace(option("svtav1"), tune="0"), 4)["svtav1-params"] == "tune=0:lp=3"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,13 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     )  # fmt: skip
     notes = [f"{film.path.name}: {note}" for note in (*said, *chosen.notes, *parts.notes)]
     compare = _compare(chosen.form, asked, bool(picture.colour != chosen.colour and asked.tone_map != "off"))
-    return Sketch(chosen.config.name, tuple(_pieces(base, times, parts, asked)), tuple(notes), _effective(chosen.config, preset, parts), compare)
+    return Sketch(
+        chosen.config.name,
+        tuple(_pieces(base, times, parts, asked)),
+        tuple(notes),
+        _effective(chosen.config, preset, parts),
+        compare,
+    )
 
 
 def _effective(config: EncoderConfig, preset: str, parts: Parts) -> dict[str, Json]:

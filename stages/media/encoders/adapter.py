@@ -27,6 +27,7 @@ class Adapter:
         quality_option: FFmpeg option that takes the quality number.
         tune_option: option that takes the tune, or `key:sub` for a sub-option of a parameter string.
         threads_option: the same for threads; "" when it takes no number of threads.
+        level_option: the same for a level of parallelism, told from the threads there are; "" when it has none.
         hardware: it runs on a GPU, in sessions.
         quality_and_bitrate: both at once have a meaning: quality is the aim, bitrate the bound.
         variant_of: name of the adapter with the same codec that stands for the codec itself.
@@ -47,6 +48,7 @@ class Adapter:
     quality_option: str = "crf"
     tune_option: str = "tune"
     threads_option: str = "threads"
+    level_option: str = ""
     hardware: bool = False
     quality_and_bitrate: bool = False
     variant_of: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.settings import AUTO_PIXELS, EncoderConfig
+from stages.media.saturation import svtav1_level
 
 
 def video_options(config: EncoderConfig, cores_physical: int, tier: str = "balanced") -> dict[str, str]:
@@ -31,6 +32,7 @@ def video_options(config: EncoderConfig, cores_physical: int, tier: str = "balan
         "pix_fmt": config.pix_fmt,
         "g": str(config.gop or ""),
         found.threads_option: str(config.threads or cores_physical),
+        found.level_option: str(svtav1_level(cores_physical)),
         **config.options,
     }
     return _joined({name: value for name, value in options.items() if name and value})

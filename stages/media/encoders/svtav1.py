@@ -16,5 +16,6 @@ ADAPTER = Adapter(
     pixel_formats=("yuv420p", "yuv420p10le"),
     tune_option="svtav1-params:tune",
     threads_option="",  # it takes a level of parallelism of its own making, no number of threads
+    level_option="svtav1-params:lp",
     own={"preset": "8"},
 )
