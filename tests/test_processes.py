@@ -176,7 +176,7 @@ def test_no_limit_is_said_too():
 @linux
 @pytest.mark.parametrize(("encoder", "memory_mb"), [("libx264", 450), ("libx265", 400), ("libsvtav1", 350)])
 def test_encoders_that_run_into_their_limit_are_known_by_their_words(encoder: str, memory_mb: int):
-    """Each says it in its own words, and none of them at the end. (x264 that finds no room for its threads says none.)"""
+    """Each says it in its own words, none of them at the end. x264 that finds no room for its threads says nothing."""
     source = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:d=1", "-threads", "2", "-c:v", encoder]
     words = [str(ffmpeg_binary().path), "-nostdin", "-loglevel", "error", *source, "-f", "null", "-"]
     with pytest.raises(StageError) as caught:
