@@ -16,7 +16,7 @@ from stages.media.command import argv, input_file, output_file
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Timeline, timeline
 from stages.media.probe import count_packets
-from stages.media.processes import Finished, failure_of, progress_reader, run_process
+from stages.media.processes import Finished, progress_reader, run_process
 from stages.settings import setting
 from stages.video.piece import SIDES, Piece
 
@@ -57,7 +57,7 @@ class EncodePiece(Stage[EncodePieceSettings]):
         began = time.monotonic()
         done = self._run(command(film, piece, target), work, piece)
         wall_s = time.monotonic() - began
-        damage = _damage(film, done)
+        damage = _damage(film, done.stderr)
         if damage and piece.strict:
             raise StageError(Failure.BAD_INPUT, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
         made = _checked(film, piece, target)
@@ -70,13 +70,13 @@ class EncodePiece(Stage[EncodePieceSettings]):
             if piece.count and frame.isdigit():
                 work.progress(min(1.0, int(frame) / piece.count))
 
-        done = run_process(
-            words, on_stdout=progress_reader(report), timeout_s=self.config.timeout_s or None,
-            memory_mb=work.memory_mb, check=False,
-        )  # fmt: skip
-        if done.status:
-            raise _failed(work.item.artifacts["film"].path, done)
-        return done
+        try:
+            return run_process(
+                words, on_stdout=progress_reader(report), timeout_s=self.config.timeout_s or None,
+                memory_mb=work.memory_mb,
+            )  # fmt: skip
+        except StageError as error:
+            raise _failed(work.item.artifacts["film"].path, error) from error
 
     def _sides(self, work: Work, film: Path, piece: Piece) -> Result:
         suffix = {"matroska": "mkv"}.get(piece.format, piece.format)
@@ -141,18 +141,17 @@ def sides_command(film: Path, piece: Piece, target: Path) -> list[str]:
     return argv(Path(ffmpeg_binary().path), output, progress=True)
 
 
-def _failed(film: Path, done: Finished) -> StageError:
-    """Why FFmpeg ended early. What its decoder complained of is damage of the film."""
-    failure, sentence = failure_of("FFmpeg", done)
-    damage = _damage(film, done)
-    if failure is Failure.BAD_INPUT and damage:
-        return StageError(failure, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
-    return StageError(failure, f"{film.name}: {sentence}", detail=done.stderr)
+def _failed(film: Path, error: StageError) -> StageError:
+    """Why FFmpeg ended early, by the film's name. What its decoder complained of is damage of the film."""
+    damage = _damage(film, error.detail)
+    if error.failure is Failure.BAD_INPUT and damage:
+        return StageError(error.failure, f"{damage}; video.salvage=true keeps what decodes", detail=error.detail)
+    return StageError(error.failure, f"{film.name}: {error.sentence}", detail=error.detail)
 
 
-def _damage(film: Path, done: Finished) -> str:
+def _damage(film: Path, stderr: str) -> str:
     """What the decoder complained of, though it went on: pictures that are not what they were. "" for nothing."""
-    said = [line.strip() for line in done.stderr.splitlines() if _DECODER_SAID.match(line)]
+    said = [line.strip() for line in stderr.splitlines() if _DECODER_SAID.match(line)]
     if not said:
         return ""
     first = re.sub(r"^\[[^\]]*\] *", "", said[0])

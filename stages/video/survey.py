@@ -13,6 +13,7 @@ from stages.media.encoders.machine import machine_identity
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import Film, look_at
 from stages.media.shape import shape_problems
+from stages.media.subtitle_fonts import missing_fonts
 from stages.platform import usable_cpus
 from stages.settings import Problem
 from stages.video.carried import Carried
@@ -46,6 +47,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         )
         found = self._fates(film, container)
         notes += [*([f"{film.path.name}: {why}"] if why else []), *_losses(film, found)]
+        notes += _fonts(film)
         carried = _carried(film, container, found, sketches)
         children = list(self._children(sketches, container, found, carried))
         used = {**sketches[0].effective, "video.container": container.name}
@@ -147,6 +149,14 @@ def _losses(film: Film, found: list[Fate]) -> Iterator[str]:
             yield f"{where} was left out: {fate.why}"
         elif fate.deed == "convert" and fate.why:
             yield f"{where} was converted to {fate.codec}: {fate.why}"
+
+
+def _fonts(film: Film) -> Iterator[str]:
+    """Subtitles look otherwise where their font is missing, which nobody sees before the film is watched."""
+    if any(other.codec in ("ass", "ssa") for other in film.others):
+        for name in missing_fonts(film.path):
+            said = f"{film.path.name}: its subtitles are set in {name!r}, which is not attached"
+            yield f"{said}; where it is not installed, players show another font"
 
 
 def _carried(film: Film, container: Container, found: list[Fate], sketches: list[Sketch]) -> Carried:
