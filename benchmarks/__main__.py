@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate", "saturation", "score")
+NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode")
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -60,8 +61,11 @@ class Mux:
     shift: Fraction = Fraction(0)
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    def write(self, target: Path, format: str, progress: Any = lambda _done: None) -> None:  # noqa: A002
+    def write(self, target: Path, format: str, progress: Any = lambda _done: None) -> dict[int, int]:  # noqa: A002
         """Write the file.
+
+        Returns:
+            stream of the output → packets that were written to it.
 
         Raises:
             StageError: BAD_INPUT, DISK_FULL, HOST_OOM or ENCODER.
@@ -75,7 +79,7 @@ class Mux:
                 outs = self._streams(source, firsts, sides, output)
                 self._describe(source, output)
                 packets = self._packets(source, sides, outs, hides=format in _HIDING)
-                _pour(packets, output, self.film.duration, progress)
+                return _pour(packets, output, self.film.duration, progress)
 
     def _options(self, format: str, source: InputContainer) -> dict[str, str]:  # noqa: A002
         if format not in _HIDING:
@@ -162,11 +166,14 @@ class Mux:
 
 def _pour(
     packets: Iterator[tuple[Fraction, int, Packet]], output: OutputContainer, length: Fraction, progress: Any
-) -> None:
+) -> dict[int, int]:
+    counts: Counter[int] = Counter()
     for at, _, packet in packets:
+        counts[packet.stream.index] += 1
         output.mux_one(packet)
         if length > 0:
             progress(min(1.0, max(0.0, float(at / length))))
+    return dict(counts)
 
 
 @contextmanager

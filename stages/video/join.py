@@ -53,8 +53,8 @@ class JoinFilm(Stage[JoinFilmSettings]):
             joinable(strand)
         container = CONTAINERS[carried.container]
         target = work.scratch / f"video.{container.name}"
-        mux.write(target, container.format, work.progress)
-        said = faults(mux, target, decode=self.config.verify == "decode")
+        written = mux.write(target, container.format, work.progress)
+        said = faults(mux, target, written, decode=self.config.verify == "decode")
         if said:
             raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
         return Result(
