@@ -27,7 +27,7 @@ def faults(mux: Mux, path: Path, written: Mapping[int, int], *, decode: bool = F
     made, there = look_at(path), _packets(path)
     said = [*_pictures(mux, made, there), *_others(mux, made)]
     for stream, count in written.items():
-        if stream not in _at_rest(made) and len(there[stream].pts) != count:
+        if stream in there and stream not in _at_rest(made) and len(there[stream].pts) != count:
             said.append(f"its stream {stream} has {len(there[stream].pts)} packets of {count}")
     if mux.film.chapters != made.chapters:
         said.append(f"it has {made.chapters} of {mux.film.chapters} chapters")
