@@ -77,6 +77,19 @@ def test_no_frames_made_no_frames_per_second(tmp_path: Path) -> None:
     assert "throughput.fps" not in metrics and metrics["video.frames"] == 100
 
 
+def test_the_size_of_a_film_is_told_by_the_stage_that_made_it(tmp_path: Path) -> None:
+    """Plot and scores are published beside the film, and are no part of it."""
+    run = make_run(tmp_path, items=1, end=None)
+    files = [
+        {"event": "output", "item": "a", "artifact": n, "path": f"/r/a.{n}", "bytes": 7000} for n in ("mkv", "png")
+    ]
+    write_lines(run.journal, [*film_events(), *files])
+    assert finished(run)["metrics"]["size.bytes"] == 14_000, "no stage told: all published files"
+    events = [e | {"metrics": {"size.bytes": 7000}} if e.get("stage") == "join" else e for e in film_events()]
+    write_lines(run.journal, [*events, *files])
+    assert finished(run)["metrics"]["size.bytes"] == 7000
+
+
 def test_some_failed_is_partial_and_classes_are_counted(tmp_path: Path) -> None:
     summary = finished(make_run(tmp_path, items=6, failed=2, end="partial"))
     assert (summary["status"], summary["exit_code"]) == ("partial", 3)

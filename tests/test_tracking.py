@@ -335,6 +335,10 @@ def test_jobs_of_a_sweep_hang_under_one_parent(ready_store: Path, tracker: Track
     assert "workers.encode=1,4" in parent.info.run_name
     assert parent.data.metrics["jobs"] == 2
     assert parent.data.tags["best.job"] in ("0", "1")
+    assert parent.data.tags["best.by"] == "throughput.items_per_s"
+    assert parent.data.tags["best_quality.by"] == "quality.pesq"
+    assert "| # | workers.encode | status |" in parent.data.tags["mlflow.note.content"]
+    assert "fastest" in parent.data.tags["mlflow.note.content"]
     assert {told(ready_store, run).data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     assert [told(ready_store, run).info.run_name.split()[-1] for run in runs] == ["#0", "#1"]
     assert {f.path for f in client(ready_store).list_artifacts(parent.info.run_id)} >= {"compare.png", "sweep.json"}

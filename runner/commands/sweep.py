@@ -17,6 +17,7 @@ from runner.config.arguments import Arguments, quoted
 from runner.config.compose import CONF, VERSION_BASE, Composition, compose, register_schema, search_override
 from runner.config.environment import environment_overrides, load_dotenv_file
 from runner.execute.launch import Finished, Job, RefusedError, check_job, launch, prepare
+from runner.record.jobs import best_told, figures_told, read_jobs
 from runner.record.rundir import read_json, write_json
 from runner.record.tracking import Tracker, reconcile
 from stages.settings import Problem
@@ -141,7 +142,9 @@ def _sweep(arguments: Arguments, environment: list[str], first: Composition) -> 
         error = tracker.close_sweep(folder)
     finally:
         _shared.close()
-    sys.stdout.write(f"sweep {status}: {folder}\n  compare  {picture}\n")
+    sys.stdout.write(f"sweep {status}: {folder}\n")
+    sys.stdout.writelines(f"  {line}\n" for line in best_told(read_jobs(folder)))
+    sys.stdout.write(f"  compare  {picture}\n")
     if error:
         sys.stdout.write(f"  tracking: {error}\n")
     elif tracking_uri(first):
@@ -210,8 +213,8 @@ def _tell_job(number: int, overrides: list[str], finished: Finished) -> None:
     """One line for a job that went well; the whole story for any other."""
     summary = finished.summary
     words = " ".join(w for w in overrides if w.partition("=")[0] not in ("pipeline", "progress", "input"))
-    rate = summary["metrics"].get("throughput.items_per_s", 0.0)
-    sys.stdout.write(f"#{number} {words}: {summary['status']} in {summary['wall_s']:.1f} s, {rate:.2f} items/s\n")
+    figures = figures_told(summary["metrics"]) or "no figures"
+    sys.stdout.write(f"#{number} {words}: {summary['status']} in {summary['wall_s']:.1f} s, {figures}\n")
     if summary["status"] != "ok" or finished.tracking_error:
         tell(finished)
     sys.stdout.flush()

@@ -6,26 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.record.compareplot import LOWER_IS_BETTER, QUALITY, SPEED, draw_comparison, present, title_of
+from runner.record.compareplot import draw_comparison
 from runner.record.jobs import JobRow, best, read_jobs, varying
 from runner.record.masking import mask_words
+from runner.record.measures import LOWER_IS_BETTER, QUALITY, SIZE, SPEED, present, title_of
 from runner.record.report import environment, number, size
 from runner.record.rundir import read_json
 from stages.platform import beside, write_atomic
 
-_LOWEST = (*LOWER_IS_BETTER, "size.bytes", "resource.rss_peak_mb", "resource.vram_peak_mb")
 _UNJUDGED = ("cache.hit_ratio", "resource.cpu_util")  # neither more nor less of these is better
 _HEADS = {
     "throughput.items_per_s": "items/s",
     "throughput.x_realtime": "× real time",
     "throughput.fps": "frames/s",
-    "size.bytes": "size",
+    SIZE: "size",
     "cache.hit_ratio": "cached",
     "resource.cpu_util": "CPU %",
     "resource.rss_peak_mb": "memory MB",
     "resource.vram_peak_mb": "VRAM MB",
 }
-_COLUMNS = (*SPEED, *QUALITY, "size.bytes", "cache.hit_ratio", "resource.cpu_util", *_LOWEST[-2:])
+_RESOURCES = ("cache.hit_ratio", "resource.cpu_util", "resource.rss_peak_mb", "resource.vram_peak_mb")
+_MOST_ROWS = 30
+_COLUMNS = (*SPEED, *QUALITY, SIZE, *_RESOURCES)
 
 
 def compare_sweep(sweep_dir: Path) -> Path:
@@ -45,9 +47,22 @@ def compare_sweep(sweep_dir: Path) -> Path:
     return picture
 
 
+def markdown(rows: Sequence[JobRow]) -> str:
+    """The table for where HTML cannot be shown, such as a run's description in MLflow; at most 30 jobs."""
+    settings, columns = varying(rows), present([row.metrics for row in rows], _COLUMNS)
+    heads = ["#", *settings, "status", *(_HEADS.get(name) or title_of(name) for name in columns)]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows[:_MOST_ROWS]:
+        cells = (_text(name, row.metrics.get(name)) for name in columns)
+        lines.append([str(row.number), *(row.settings.get(key, "–") for key in settings), row.status, *cells])
+    table = "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)
+    left = len(rows) - _MOST_ROWS
+    return table + (f"\n\nand {left} more in compare.html" if left > 0 else "")
+
+
 def _context(sweep_dir: Path, sweep: dict[str, Any], rows: Sequence[JobRow]) -> dict[str, Any]:
-    columns = present(rows, _COLUMNS)
-    tops = {name: best(rows, name, lowest=name in _LOWEST) for name in columns if name not in _UNJUDGED}
+    columns = present([row.metrics for row in rows], _COLUMNS)
+    tops = {name: best(rows, name, lowest=name in LOWER_IS_BETTER) for name in columns if name not in _UNJUDGED}
     return {
         "sweep": {**sweep, "overrides": mask_words(sweep.get("overrides") or ())},
         "settings": varying(rows),
@@ -68,7 +83,7 @@ def _job(sweep_dir: Path, row: JobRow, columns: Sequence[str], tops: dict[str, f
 
 
 def _text(name: str, value: float | None) -> str:
-    if value is not None and name == "size.bytes":
+    if value is not None and name == SIZE:
         return size(value)
     if value is not None and name == "cache.hit_ratio":
         return f"{100 * value:.0f} %"

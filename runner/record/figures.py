@@ -43,7 +43,9 @@ def journal_metrics(tally: Tally, ok: int, wall_s: float) -> dict[str, float]:
         metrics["throughput.items_per_s"] = ok / wall_s
     metrics |= _task_metrics(tally.stages, wall_s)
     if tally.bytes:
-        metrics["size.bytes"] = tally.bytes
+        metrics.setdefault(
+            "size.bytes", tally.bytes
+        )  # a stage that made a film tells its size without plots and tables
     metrics |= _cache_metrics(tally.stages)
     for name, stage in tally.stages.items():
         metrics |= _stage_metrics(name, stage)

@@ -6,16 +6,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runner.record.compare import markdown
 from runner.record.describe import TERMINAL, experiment_name, key_of
+from runner.record.jobs import best_told, read_jobs
 from runner.record.jsonl import read_lines
 from runner.record.masking import mask_words
+from runner.record.measures import fastest, truest
 from runner.record.rundir import read_json, write_json
 from runner.record.tally import is_number
 from runner.record.tracker_push import send_artifact
 from runner.record.tracker_store import Store, Stores
 
 _SWEEP_TAG = "reeltune.sweep_id"
-BEST_BY = "throughput.items_per_s"
+_NOTE_TAG = "mlflow.note.content"  # what MLflow's UI shows as the run's description
+_NOTE_LENGTH = 5000
 
 
 class SweepSyncer:
@@ -75,12 +79,20 @@ class SweepSyncer:
         run_id, jobs = state["run_id"], list(_jobs(self.folder))
         end_ms = max((_ended_ms(job) for job in jobs), default=0)
         figures = [(key_of(k), float(v), end_ms, 0) for k, v in _figures(jobs).items()]
-        store.log(run_id, metrics=figures, tags={"status": sweep["status"], **_best_tags(jobs)})
+        tags = {"status": sweep["status"], **_best_tags(jobs), _NOTE_TAG: _description(self.folder)}
+        store.log(run_id, metrics=figures, tags=tags)
         for name in ("compare.png", "compare.html", "sweep.json", "jobs.jsonl"):
             send_artifact(store, run_id, self.folder / name)
         store.client.set_terminated(run_id, TERMINAL[sweep["status"]], end_ms or None)
         state.update(closed=sweep["status"], error="")
         write_json(self._tracking, state)
+
+
+def _description(folder: Path) -> str:
+    """The best jobs and the table, in Markdown; whole lines only."""
+    rows = read_jobs(folder)
+    text = "\n".join([*(f"- {line}" for line in best_told(rows)), "", markdown(rows)])
+    return text if len(text) <= _NOTE_LENGTH else text[:_NOTE_LENGTH].rpartition("\n")[0]
 
 
 def _jobs(folder: Path) -> list[dict[str, Any]]:
@@ -98,24 +110,31 @@ def _ended_ms(job: dict[str, Any]) -> int:
     return round(1000 * (datetime.fromisoformat(job["started_at"]).timestamp() + (job.get("wall_s") or 0.0)))
 
 
-def _best(jobs: list[dict[str, Any]]) -> dict[str, Any] | None:
-    whole = [job for job in jobs if job.get("status") == "ok" and BEST_BY in (job.get("metrics") or {})]
-    return max(whole, key=lambda job: job["metrics"][BEST_BY], default=None)
+def _whole(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Jobs that made all their items: only those can be the best."""
+    return [job for job in jobs if job.get("status") == "ok"]
 
 
 def _figures(jobs: list[dict[str, Any]]) -> dict[str, float]:
     """How many jobs, and the shared metrics of the fastest whole one under their own names, so that sweeps compare."""
-    figures = {"jobs": float(len(jobs)), "jobs.ok": float(sum(job.get("status") == "ok" for job in jobs))}
-    best = _best(jobs)
-    if best:
+    whole = _whole(jobs)
+    figures = {"jobs": float(len(jobs)), "jobs.ok": float(len(whole))}
+    if top := fastest([job["metrics"] for job in whole]):
         shared = ("throughput.", "quality.", "size.", "resource.")
-        figures |= {k: float(v) for k, v in best["metrics"].items() if k.startswith(shared) and is_number(v)}
+        best = whole[top[1]]["metrics"]
+        figures |= {k: float(v) for k, v in best.items() if k.startswith(shared) and is_number(v)}
     return figures
 
 
 def _best_tags(jobs: list[dict[str, Any]]) -> dict[str, str]:
-    best = _best(jobs)
-    if best is None:
-        return {}
-    tags = {"best.job": str(best["job"]), "best.overrides": " ".join(mask_words(best["job_overrides"]))}
-    return {**tags, "best.run_id": best["mlflow_run_id"]} if best.get("mlflow_run_id") else tags
+    """Which job was the fastest (`best.`), which had the best quality (`best_quality.`), and by which metric."""
+    whole = _whole(jobs)
+    metrics = [job["metrics"] for job in whole]
+    tags: dict[str, str] = {}
+    for prefix, top in (("best", fastest(metrics)), ("best_quality", truest(metrics))):
+        if top:
+            job = whole[top[1]]
+            tags |= {f"{prefix}.by": top[0], f"{prefix}.job": str(job["job"])}
+            tags[f"{prefix}.overrides"] = " ".join(mask_words(job["job_overrides"]))
+            tags |= {f"{prefix}.run_id": job["mlflow_run_id"]} if job.get("mlflow_run_id") else {}
+    return tags
