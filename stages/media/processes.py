@@ -151,7 +151,7 @@ def run_process(
     try:
         out.start()
         err.start()
-        why = _wait(process, timeout_s, (cancel, broken), grace_s)
+        why = _wait(process, out, timeout_s, (cancel, broken), grace_s)
         cpu_s = _reap(process, out, err)
     except BaseException:
         end_group(process.pid, force=True)
@@ -192,9 +192,13 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], timeout_s: float | None, ends: Sequence[threading.Event | None], grace_s: float
+    process: subprocess.Popen[bytes],
+    out: _Pipe,
+    timeout_s: float | None,
+    ends: Sequence[threading.Event | None],
+    grace_s: float,
 ) -> str:
-    """Wait for the end, or bring it about.
+    """Wait for the end, or bring it about. Its stdout closes as it ends: that is not slept over.
 
     Returns:
         `` (it ended by itself), `timeout` or `cancel`.
@@ -207,8 +211,12 @@ def _wait(
         if why:
             _end(process, grace_s)
             return why
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+        if out.is_alive():
+            out.join(pause)
+            pause = min(pause * 1.5, 0.05) if out.is_alive() else 0.001
+        else:
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
     return ""
 
 
