@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from picture_help import LOSSLESS, footage, recoded, score
 
-from stages.quality import scoreplot
-from stages.quality.scoreplot import Sheet, clock, draw_scores, draw_sentence, reduced
+from stages.quality.scorecurve import reduced
+from stages.quality.scoreplot import Sheet, clock, draw_scores, draw_sentence, numeral, sums, ticks
 
 BLUE, RED = (0x3B, 0x7D, 0xDD), (0xB4, 0x23, 0x18)
 FIGURES = {"quality.vmaf_mean": 90.0, "quality.vmaf_harmonic": 89.5}
@@ -63,22 +63,30 @@ def test_the_frame_where_it_goes_wrong_is_marked(tmp_path):
     assert len(where(file, RED, 15)) == 0
 
 
-@pytest.mark.parametrize("name", ["vmaf", "ssim"])
-def test_lines_lie_at_their_figures(name):
-    from matplotlib.figure import Figure
-
+def test_lines_lie_at_their_figures(tmp_path):
     values = [60 + 0.04 * i for i in range(1000)]
     drawn = rows(range(1000), lambda i: values[i])
-    drawn = [{**row, "ssim": row["vmaf"] / 100} for row in drawn]
-    axes = Figure().subplots()
-    scoreplot._sums(axes, name, drawn, FIGURES)
-    lines = {line.get_label(): line.get_ydata()[0] for line in axes.get_lines()}
     low = float(np.percentile(values, 1))
-    expected = {"mean 90.00": 90.0, "harmonic mean 89.50": 89.5, f"1 % low {low:.2f}": low}
-    if name == "ssim":
-        expected = {"mean 0.7998": 0.7998, f"1 % low {low / 100:.4f}": low / 100}
-    assert lines == pytest.approx(expected)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(expected)
+    found = sums(drawn, "vmaf", FIGURES)
+    assert found == pytest.approx({"mean": 90.0, "harmonic mean": 89.5, "1 % low": low})
+    assert sums(drawn, "ssim", FIGURES) == pytest.approx({"mean": 0.98, "1 % low": 0.98})
+    draw_scores(drawn, Sheet("film", 40.0), FIGURES, tmp_path / "plot.png")
+    dark = where(tmp_path / "plot.png", (0x34, 0x40, 0x54), 60)
+    across = dark[(dark[:, 0] > 0.15) & (dark[:, 0] < 0.5) & (dark[:, 1] > 0.1) & (dark[:, 1] < 0.4)]
+    height = pixels(tmp_path / "plot.png").shape[0] / 100
+    # the axis goes from 101.6 down by 44.8 in 2.7 inches, below 0.7 inches of titles
+    assert across[:, 0] == pytest.approx((0.7 + 2.7 * 11.6 / 44.8) / height, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.97, 1.0, ["0.97", "0.98", "0.99", "1.00"]), (81, 101, ["85", "90", "95", "100"]), (0.0, 0.4, None)],
+)
+def test_numbers_of_an_axis_are_round(low, high, said):
+    places = ticks(low, high, 5)
+    assert said is None or [numeral(place, places) for place in places] == said
+    assert all(low <= place <= high for place in places)
+    assert len({numeral(place, places) for place in places}) == len(places) > 2
 
 
 def test_a_hundred_thousand_frames_are_quick_and_small(tmp_path):
