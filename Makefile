@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 .PHONY: demo test proof bench format clean help
 
 help:
-	@echo "make demo    narrated files, a sweep, a comparison picture, and the line that opens the UI"
+	@echo "make demo    narrated files, encoded films, a sweep of each with its picture, and the line that opens the UI"
 	@echo "make test    lint, types and the whole quick test suite"
 	@echo "make proof   slow proofs (kills, wheels, big lists)"
 	@echo "make bench   speed and memory, measured"

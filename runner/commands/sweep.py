@@ -143,8 +143,9 @@ def _sweep(arguments: Arguments, environment: list[str], first: Composition) -> 
     finally:
         _shared.close()
     sys.stdout.write(f"sweep {status}: {folder}\n")
-    sys.stdout.writelines(f"  {line}\n" for line in best_told(read_jobs(folder)))
-    sys.stdout.write(f"  compare  {picture}\n")
+    said = [*best_told(read_jobs(folder)), ("compare", str(picture))]
+    width = max(len(head) for head, _ in said)
+    sys.stdout.writelines(f"  {head:<{width}}  {text}\n" for head, text in said)
     if error:
         sys.stdout.write(f"  tracking: {error}\n")
     elif tracking_uri(first):

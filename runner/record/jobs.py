@@ -57,8 +57,8 @@ def best(rows: Sequence[JobRow], metric: str, *, lowest: bool = False) -> float 
     return (min(values) if lowest else max(values)) if values else None
 
 
-def best_told(rows: Sequence[JobRow]) -> list[str]:
-    """The fastest job and that of best quality, a line each: `best VMAF  #0 x264 fast: 104 frames/s, VMAF 94.7`.
+def best_told(rows: Sequence[JobRow]) -> list[tuple[str, str]]:
+    """The fastest job and that of best quality: `best VMAF`, `#0 x264 fast: 104 frames/s, VMAF 94.7, 1.51 MB`.
 
     Of jobs that made all their items; nothing when there is only one to choose from.
     """
@@ -68,8 +68,7 @@ def best_told(rows: Sequence[JobRow]) -> list[str]:
         return []
     quick, good = fastest(figures), truest(figures)
     heads = [*([("fastest", quick[1])] if quick else []), *([(f"best {name_of(good[0])}", good[1])] if good else [])]
-    width = max((len(head) for head, _ in heads), default=0)
-    return [f"{head:<{width}}  #{whole[n].number} {whole[n].label}: {figures_told(figures[n])}" for head, n in heads]
+    return [(head, f"#{whole[n].number} {whole[n].label}: {figures_told(figures[n])}") for head, n in heads]
 
 
 def figures_told(metrics: Mapping[str, float]) -> str:

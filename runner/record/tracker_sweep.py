@@ -91,7 +91,7 @@ class SweepSyncer:
 def _description(folder: Path) -> str:
     """The best jobs and the table, in Markdown; whole lines only."""
     rows = read_jobs(folder)
-    text = "\n".join([*(f"- {line}" for line in best_told(rows)), "", markdown(rows)])
+    text = "\n".join([*(f"- {head}: {job}" for head, job in best_told(rows)), "", markdown(rows)])
     return text if len(text) <= _NOTE_LENGTH else text[:_NOTE_LENGTH].rpartition("\n")[0]
 
 
