@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from runner.record.timeline import clock, draw_timeline
 from stages.platform import write_atomic
 
 FAILURES_SHOWN = 100
+PICTURES_SHOWN = 6
+_PICTURE_BYTES = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def _context(run: RunDir, summary: dict[str, Any]) -> dict[str, Any]:
         "different": [(key, requested.get(key), value) for key, value in sorted(different(summary).items())],
         "requested": sorted(requested.items()),
         "quality": list(_quality(summary["metrics"])),
+        "pictures": list(islice(_pictures(run), PICTURES_SHOWN)),
         "failures": failures,
         "more_failures": max(0, sum(1 for _ in read_lines(run.failures)) - len(failures)),
         "machine": sorted(flat({**(summary.get("hardware") or {}), "version": summary.get("versions") or {}}).items()),
@@ -74,6 +78,17 @@ def _context(run: RunDir, summary: dict[str, Any]) -> dict[str, Any]:
 
 def _start(run: RunDir) -> dict[str, Any]:
     return next((event for _, event in read_lines(run.journal) if event and event.get("event") == "start"), {})
+
+
+def _pictures(run: RunDir) -> Iterator[tuple[str, str]]:
+    """Pictures that the run published (scores by frame, before and after): title, and the picture as a data address."""
+    for _, event in read_lines(run.journal):
+        if not event or event.get("event") != "output" or not str(event.get("path")).endswith(".png"):
+            continue
+        file = Path(event["path"])
+        if file.is_file() and file.stat().st_size <= _PICTURE_BYTES:
+            data = base64.b64encode(file.read_bytes()).decode()
+            yield f"{event['item']}: {event['artifact']}", f"data:image/png;base64,{data}"
 
 
 def _stage_rows(summary: Mapping[str, Any], start: Mapping[str, Any]) -> Iterator[StageRow]:
