@@ -43,6 +43,10 @@ class Tables:
         raw: Any = OmegaConf.to_container(config.pipeline, resolve=False)
         self._plain: dict[str, Any] = plain
         self._taken = taken_by_stages(raw["stages"])
+        for name in options_of("pipeline"):
+            further: Any = compose([f"pipeline={name}"], {}).config
+            found = taken_by_stages(OmegaConf.to_container(further.pipeline, resolve=False)["stages"])  # type: ignore[call-overload,index]
+            self._taken = found | self._taken
 
     def table(self, name: str) -> str:
         """A table by its name: a group's keys, `top`, `encoders`, `options:<group>` or `stages`."""

@@ -12,11 +12,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.contract import Failure, StageError
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
 from stages.media.film import Film, codec_name
@@ -42,6 +43,14 @@ _MP4_TAGS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Packets that were written, by stream of the output, and how many damaged ones were left out."""
+
+    counts: Mapping[int, int]
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Mux:
     """What goes into the finished file.
 
@@ -51,6 +60,7 @@ class Mux:
         copied: indices of its streams that are copied.
         sides: file of converted streams, and the source's index of each in its order.
         shift: seconds that are taken from every time.
+        strict: a damaged packet of a copied stream ends the work; else it is left out.
     """
 
     film: Film
@@ -59,13 +69,10 @@ class Mux:
     sides: Path | None = None
     converted: tuple[int, ...] = ()
     shift: Fraction = Fraction(0)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = True
 
-    def write(self, target: Path, format: str, progress: Any = lambda _done: None) -> dict[int, int]:  # noqa: A002
+    def write(self, target: Path, format: str, progress: Any = lambda _done: None) -> Written:  # noqa: A002
         """Write the file.
-
-        Returns:
-            stream of the output → packets that were written to it.
 
         Raises:
             StageError: BAD_INPUT, DISK_FULL, HOST_OOM or ENCODER.
@@ -79,7 +86,7 @@ class Mux:
                 outs = self._streams(source, firsts, sides, output)
                 self._describe(source, output)
                 packets = self._packets(source, sides, outs, hides=format in _HIDING)
-                return _pour(packets, output, self.film.duration, progress)
+                return self._pour(packets, output, progress)
 
     def _options(self, format: str, source: InputContainer) -> dict[str, str]:  # noqa: A002
         if format not in _HIDING:
@@ -101,26 +108,46 @@ class Mux:
     ) -> dict[int, Any]:
         """A stream of the output for each that goes in, in the source's order."""
         outs: dict[int, Any] = {}
-        bases = {strand.stream: strand.time_base for strand in self.strands}
+        strands = {strand.stream: strand for strand in self.strands}
         for stream in source.streams:
-            if stream.index in bases:
-                outs[stream.index] = _pictures(output, firsts[stream.index].streams.video[0], bases[stream.index])
+            if stream.index in strands:
+                template = firsts[stream.index].streams.video[0]
+                outs[stream.index] = _pictures(output, template, strands[stream.index], stream.average_rate)
             elif stream.index in self.copied:
                 outs[stream.index] = _copied(output, stream, self.film.path)
             elif stream.index in self.converted and sides is not None:
                 outs[stream.index] = _copied(output, sides.streams[self.converted.index(stream.index)], self.film.path)
             if stream.index in outs and outs[stream.index] is not None:
-                _tagged(outs[stream.index], stream, coded=stream.index in bases)
+                _tagged(outs[stream.index], stream, coded=stream.index in strands)
         return outs
 
     def _describe(self, source: InputContainer, output: OutputContainer) -> None:
         output.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS})
-        output.metadata.update(self.tags)
         chapters = source.chapters()
         if chapters:
             output.set_chapters([_moved(chapter, self.shift) for chapter in chapters])
 
     # --- packets ---------------------------------------------------------------------------
+
+    def _pour(self, packets: Iterator[tuple[Fraction, int, Packet]], output: OutputContainer, progress: Any) -> Written:
+        import av
+
+        counts: Counter[int] = Counter()
+        broken: Counter[int] = Counter()
+        for at, _, packet in packets:
+            stream = packet.stream.index
+            try:
+                output.mux_one(packet)
+            except av.InvalidDataError as error:
+                if self.strict:
+                    said = f"{self.film.path.name}: a packet of sound near {float(at):.2f} s is damaged"
+                    raise StageError(Failure.BAD_INPUT, f"{said}; video.salvage=true leaves it out") from error
+                broken[stream] += 1
+                continue
+            counts[stream] += 1
+            if self.film.duration > 0:
+                progress(min(1.0, max(0.0, float(at / self.film.duration))))
+        return Written(dict(counts), sum(broken.values()))
 
     def _packets(
         self, source: InputContainer, sides: InputContainer | None, outs: Mapping[int, Any], *, hides: bool
@@ -164,18 +191,6 @@ class Mux:
             yield packet.dts * strand.time_base, run, packet
 
 
-def _pour(
-    packets: Iterator[tuple[Fraction, int, Packet]], output: OutputContainer, length: Fraction, progress: Any
-) -> dict[int, int]:
-    counts: Counter[int] = Counter()
-    for at, _, packet in packets:
-        counts[packet.stream.index] += 1
-        output.mux_one(packet)
-        if length > 0:
-            progress(min(1.0, max(0.0, float(at / length))))
-    return dict(counts)
-
-
 @contextmanager
 def _created(target: Path, format: str, options: dict[str, str]) -> Iterator[OutputContainer]:  # noqa: A002
     import av
@@ -189,9 +204,14 @@ def _uncommon(source: InputContainer) -> bool:
     return bool(names - _MP4_TAGS - _OWN_TAGS)
 
 
-def _pictures(output: OutputContainer, template: Any, base: Fraction) -> Any:
+def _pictures(output: OutputContainer, template: Any, strand: Strand, stated: Fraction | None) -> Any:
     stream = output.add_stream_from_template(template, opaque=True)  # copied: no encoder of that name is needed
-    stream.time_base = Fraction(1, base.denominator)
+    stream.time_base = Fraction(1, strand.time_base.denominator)
+    if strand.rate is not None:  # else players guess it, and some from the fineness of the clock
+        near = stated and abs(stated - strand.rate) < strand.rate / 100
+        stream.codec_context.framerate = stated if near else strand.rate.limit_denominator(1001)
+    if codec_name(template) == "hevc" and output.format.name in _HIDING:
+        stream.codec_context.codec_tag = "hvc1"  # parameter sets in the header alone: what QuickTime and iOS play
     return stream
 
 

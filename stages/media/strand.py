@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ class Strand:
     segments: tuple[Segment, ...]
     pts: tuple[int, ...] = ()
     end: int = 0
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second where all are as long, but for the rounding of their times; None where they are not."""
+        gaps = [after - before for before, after in pairwise(self.pts)]
+        if not gaps or max(gaps) - min(gaps) > 1:
+            return None
+        return 1 / (Fraction(sum(gaps), len(gaps)) * self.time_base)
 
 
 def restamped(strand: Strand) -> Iterator[Packet]:

@@ -155,7 +155,8 @@ def _damage(film: Path, stderr: str) -> str:
     if not said:
         return ""
     first = re.sub(r"^\[[^\]]*\] *", "", said[0])
-    return f"{film.name}: is damaged, {len(said)} complaints of its decoder, the first: {first[:_TOLD]}"
+    count = f"{len(said)} complaint{'s' if len(said) > 1 else ''}"
+    return f"{film.name}: is damaged, {count} of its decoder, the first: {first[:_TOLD]}"
 
 
 def _checked(film: Path, piece: Piece, path: Path) -> Timeline:

@@ -54,12 +54,13 @@ class JoinFilm(Stage[JoinFilmSettings]):
         container = CONTAINERS[carried.container]
         target = work.scratch / f"video.{container.name}"
         written = mux.write(target, container.format, work.progress)
-        said = faults(mux, target, written, decode=self.config.verify == "decode")
+        said = faults(mux, target, written.counts, decode=self.config.verify == "decode")
         if said:
             raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
         return Result(
-            files={"video": target}, data={"compare": dict(carried.compare)}, notes=_moved(mux, target),
+            files={"video": target}, data={"compare": dict(carried.compare)},
             metrics={"size.bytes": float(target.stat().st_size)},
+            notes=[*_moved(mux, target), *_left_out(mux, written.broken)],
         )  # fmt: skip
 
     @classmethod
@@ -91,6 +92,7 @@ def assembled(film: Film, parts: Sequence[Item], carried: Carried) -> Mux:
         sides=sides,
         converted=carried.converted,
         shift=Fraction(carried.shift),
+        strict=all(piece.strict for piece, _ in pieces),
     )
 
 
@@ -116,3 +118,7 @@ def _moved(mux: Mux, target: Path) -> list[str]:
     return [
         f"{mux.film.path.name}: all times are {float(by) * 1000:+.0f} ms off those of the source, all streams alike"
     ]
+
+
+def _left_out(mux: Mux, broken: int) -> list[str]:
+    return [f"{mux.film.path.name}: {broken} damaged packets of copied streams were left out"] if broken else []
