@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from film_help import apart, film, held, survey, transcode
+from film_help import X264, X265, apart, film, held, survey, transcode
 from picture_help import ffmpeg
 
 from stages.contract import StageError
@@ -141,3 +141,29 @@ def test_a_cover_picture_is_no_video(tmp_path):
     before, after = held(covered), held(transcode(covered, tmp_path / "work").path)
     assert after.dispositions == before.dispositions
     assert after.codecs == before.codecs
+
+
+def test_players_know_the_rate_and_the_kind_of_video(tmp_path):
+    """A clock of milliseconds is no rate of a thousand, and `hev1` is what some players refuse."""
+    import av
+
+    source = film(tmp_path / "film.mkv", "-c:v", "ffv1", "-c:a", "flac")
+    for encoder, container, tag in ((X264, "mkv", ""), (X265, "mp4", "hvc1")):
+        made = transcode(source, tmp_path / container, encoder, container=container)
+        with av.open(str(made.path)) as opened:
+            stream = opened.streams.video[0]
+            assert stream.average_rate == 25
+            assert stream.codec_context.codec_tag.strip() == tag
+
+
+def test_a_damaged_packet_of_copied_sound_is_left_out_only_when_that_is_asked(tmp_path):
+    whole = film(tmp_path / "whole.ts", "-c:v", "libx264", "-c:a", "aac", seconds=4)
+    torn = bytearray(whole.read_bytes())
+    for place in range(188 * 40, len(torn) - 188, 188 * 23):
+        torn[place + 20 : place + 120] = b"\xff" * 100
+    broken = tmp_path / "torn.ts"
+    broken.write_bytes(torn)
+    with pytest.raises(StageError, match="is damaged"):
+        transcode(broken, tmp_path / "a")
+    made = transcode(broken, tmp_path / "b", verify="packets", salvage=True)
+    assert "audio" in held(made.path).kinds and "frames that decode were kept" in " ".join(made.notes)
