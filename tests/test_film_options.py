@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from film_help import X264, X265, film, held, survey, transcode
 from picture_help import ffmpeg, rows_of, score
@@ -16,6 +17,11 @@ from stages.video.survey import SurveyFilm
 def shown(path):
     (picture,) = look_at(path).pictures
     return picture
+
+
+def pixels(path):
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="gray")
 
 
 @pytest.fixture
@@ -48,17 +54,22 @@ def test_a_film_that_says_it_is_interlaced_is_deinterlaced_frame_for_frame(tmp_p
     assert "coded as if it were not" in " ".join(kept.notes)
 
 
-def test_an_odd_size_is_filled_up_where_the_encoder_cannot_hold_it(tmp_path):
+@pytest.mark.parametrize("pixels_in", ["yuv444p", "yuv420p"])
+def test_an_odd_size_is_filled_up_where_the_encoder_cannot_hold_it(tmp_path, pixels_in):
     odd = tmp_path / "odd.mkv"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=161x97:d=1,format=yuv444p", "-c:v", "ffv1", odd)
+    pictures = f"testsrc2=s=162x98:d=1,format=yuv444p,crop=161:97:exact=1,format={pixels_in}"
+    ffmpeg("-f", "lavfi", "-i", pictures, "-c:v", "ffv1", odd)
     asked = {**X264, "pix_fmt": "yuv420p"}
     made = transcode(odd, tmp_path / "a", asked)
     assert (shown(made.path).width, shown(made.path).height) == (162, 98)
     assert made.compare == {"inside": [0, 0, 161, 97]}
     with pytest.raises(StageError, match="161x97 has an odd side"):
         survey(odd, tmp_path / "b", asked, odd_size="refuse")
-    whole = transcode(odd, tmp_path / "c", X264)
-    assert (shown(whole.path).width, shown(whole.path).pix_fmt) == (161, "yuv444p"), "nothing is lost by itself"
+    grey = [pixels(path)[:97, :161] for path in (odd, made.path)]
+    assert abs(grey[0].astype(int)[:, -1] - grey[1][:, -1]).mean() < 8, "the last real column is a picture, not black"
+    if pixels_in == "yuv444p":
+        whole = transcode(odd, tmp_path / "c", X264)
+        assert (shown(whole.path).width, shown(whole.path).pix_fmt) == (161, "yuv444p"), "nothing is lost by itself"
 
 
 def test_a_single_pixel_and_a_small_square(tmp_path):

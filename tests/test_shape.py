@@ -23,7 +23,7 @@ def test_scaling_fits_inside_and_keeps_the_shape(scale, size):
 def test_an_odd_side_is_filled_with_its_last_line_and_the_comparison_is_told():
     form = shape(321, 181, even=(2, 2))
     assert (form.width, form.height, form.inside) == (322, 182, (0, 0, 321, 181))
-    assert form.filters == ("pad=322:182:0:0", "fillborders=right=1:bottom=1:mode=smear")
+    assert form.filters == ("format=yuv444p", "pad=322:182:0:0", "fillborders=right=1:bottom=1:mode=smear")
     assert "filled up to 322×182" in form.notes[0]
 
 

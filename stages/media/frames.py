@@ -34,6 +34,7 @@ class Track:
         chroma: `420`, `422` or `444`; RGB counts as 444, grey as 420.
         full_range: whether black is 0 (True) or 16 (False, which is also taken when the file does not tell), at 8 bit.
         rotation: degrees counter-clockwise that the file asks a player to turn the coded picture by.
+        name: what to call it in sentences; "" for its file's name, which in a cache says nothing.
     """
 
     path: Path
@@ -45,6 +46,12 @@ class Track:
     chroma: str
     full_range: bool
     rotation: int
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What people know it by."""
+        return self.name or self.path.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Scoring:
         found = {name: read[name](folder / _LOGS[name]) for name in self.wanted}
         for name, values in found.items():
             if len(values) != window.count:
-                sentence = f"{self.distorted.path.name}: {name} has {len(values)} of {window.count} frames"
+                sentence = f"{self.distorted.called}: {name} has {len(values)} of {window.count} frames"
                 raise StageError(Failure.ENCODER, f"{sentence}; choose another FFmpeg in REELTUNE_FFMPEG")
         return Scores(
             found.get("vmaf", []),
@@ -228,7 +228,7 @@ def _thumbnails(file: Path) -> NDArray[np.float32]:
 def _complete(video: Track, count: int, window: Window) -> None:
     if count != window.count:
         where = f"frames {window.first} to {window.last - 1}"
-        sentence = f"{video.path.name}: of {where} only {count} can be decoded; the file is damaged, make it again"
+        sentence = f"{video.called}: of {where} only {count} can be decoded; the file is damaged, make it again"
         raise StageError(Failure.BAD_INPUT, sentence)
 
 

@@ -54,8 +54,9 @@ def shape_problems(crop: str, scale: str, key: str) -> list[Problem]:
 
 
 def shape(
-    width: int, height: int, *, rotation: int = 0, crop: str = "", scale: str = "", even: tuple[int, int] = (1, 1)
-) -> Shape:
+    width: int, height: int, *, rotation: int = 0, crop: str = "", scale: str = "", even: tuple[int, int] = (1, 1),
+    filled_in: str = "yuv444p",
+) -> Shape:  # fmt: skip
     """The filters from a coded picture to the encoded one.
 
     A film that players turn is turned before it is cropped or scaled: both are meant as one sees it. Pixels keep their
@@ -68,6 +69,8 @@ def shape(
         crop: `width:height:x:y`, as seen; "" for none.
         scale: `1280x720` (fits inside), `x720`, `1280x`; "" for none.
         even: what width and height must be divisible by.
+        filled_in: pixel format that a line is added in: one whose colour has full resolution, since FFmpeg's `pad` cuts
+            an odd side of any other.
 
     Raises:
         ValueError: when the crop does not lie in the picture; the text says so.
@@ -88,7 +91,11 @@ def shape(
     wide, high = (math.ceil(side / step) * step for side, step in zip((width, height), even, strict=True))
     inside = None
     if (wide, high) != (width, height):
-        filters += [f"pad={wide}:{high}:0:0", f"fillborders=right={wide - width}:bottom={high - height}:mode=smear"]
+        filters += [
+            f"format={filled_in}",
+            f"pad={wide}:{high}:0:0",
+            f"fillborders=right={wide - width}:bottom={high - height}:mode=smear",
+        ]
         notes.append(f"{width}×{height} has an odd side: filled up to {wide}×{high} with its last line")
         inside = (0, 0, width, height)
     return Shape(tuple(filters), wide, high, part, inside, tuple(notes), upright)

@@ -23,7 +23,7 @@ class Misfit:
 
 def misfit(pair: Pair, alignment: Alignment, first: int) -> Misfit | None:
     """What thumbnails of a window that begins at frame `first` tell; None when all are in place."""
-    name = pair.video.path.name
+    name = pair.video.called
     if alignment.unlike:
         what = f"{name}: does not show what the reference shows, from index {first} on (match {alignment.alike:.2f})"
         return Misfit(first, max(1, alignment.displaced), what)
@@ -43,7 +43,7 @@ def located(thumbnails_only: Scoring, pair: Pair, folder: Path) -> Misfit:
         StageError: as `Scoring.run`.
     """
     counts = f"has {pair.video_times.count} frames, the reference {pair.reference_times.count}"
-    name = pair.video.path.name
+    name = pair.video.called
     seen = thumbnails_only.run(Window(0, pair.count), folder, lambda _done: None)
     found = misfit(pair, align(seen.reference, seen.distorted, -pair.surplus), 0)
     if found is not None:

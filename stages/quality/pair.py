@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.media.frames import Timeline, Track, timeline, track
@@ -39,15 +39,15 @@ class Pair:
         return bool(self.reference_times.pts and self.video_times.pts)
 
 
-def read_pair(reference: Path, video: Path) -> Pair:
-    """Read both at once: the wait is for the disk as much as for the reader.
+def read_pair(reference: Path, video: Path, name: str = "") -> Pair:
+    """Read both at once: the wait is for the disk as much as for the reader. `name` is what the video is called.
 
     Raises:
         StageError: BAD_INPUT when either holds no picture that decodes.
     """
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda path: (track(path), timeline(path)), (reference, video)))
-    return Pair(both[0][0], both[1][0], both[0][1], both[1][1])
+    return Pair(both[0][0], replace(both[1][0], name=name), both[0][1], both[1][1])
 
 
 def times_note(pair: Pair) -> Iterator[str]:
@@ -58,7 +58,7 @@ def times_note(pair: Pair) -> Iterator[str]:
     worst = max(apart)
     if worst > _TOLERANCE_S:
         at = apart.index(worst)
-        name = pair.video.path.name
+        name = pair.video.called
         yield f"{name}: frames are shown up to {worst * 1000:.0f} ms off (index {at}); compared by index"
 
 

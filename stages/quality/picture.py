@@ -73,7 +73,8 @@ class ScorePicture(Stage[ScorePictureSettings]):
         parts = geometry(work.item.data.get("compare"))
         if parts.reason:
             return not_compared(work, parts.reason)
-        pair = read_pair(work.item.artifacts["reference"].path, work.item.artifacts["video"].path)
+        reference, video = (work.item.artifacts[name].path for name in ("reference", "video"))
+        pair = read_pair(reference, video, work.item.key)
         scoring, notes = self._scoring(pair, parts)
         count, found = pair.count, None
         if pair.surplus:
@@ -143,15 +144,15 @@ def _conversions(scoring: Scoring) -> Iterator[str]:
     if scoring.crop:
         box = scoring.crop
         part = f"{box.width}×{box.height} at {box.x},{box.y}"
-        yield f"{video.path.name}: scored against the part of the reference that it shows ({part})"
+        yield f"{video.called}: scored against the part of the reference that it shows ({part})"
     if size != right:
-        yield f"{video.path.name}: scaled from {size[0]}×{size[1]} to {right[0]}×{right[1]} (bicubic) to be scored"
+        yield f"{video.called}: scaled from {size[0]}×{size[1]} to {right[0]}×{right[1]} (bicubic) to be scored"
     if video.full_range != reference.full_range:
         names = {True: "full", False: "limited"}
         told = f"{names[video.full_range]} colour range, the reference {names[reference.full_range]}"
-        yield f"{video.path.name}: has {told}; converted to be scored"
+        yield f"{video.called}: has {told}; converted to be scored"
     if video.depth != reference.depth:
-        yield f"{video.path.name}: has {video.depth} bit, the reference {reference.depth}; scored at the deeper"
+        yield f"{video.called}: has {video.depth} bit, the reference {reference.depth}; scored at the deeper"
 
 
 def _scored(

@@ -20,6 +20,7 @@ from stages.media.encoders.trial import Trial, sides_of, try_encoder
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import Film, Picture
 from stages.media.hdr import hdr_options
+from stages.media.pixel_format import pixel_format
 from stages.media.shape import Shape, shape
 from stages.video.parting import Parts, Room, Times, part, times_of
 from stages.video.piece import PICTURES, Piece
@@ -83,7 +84,9 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
         sessions=int(adapter(chosen.config.name).hardware), strict=not asked.salvage,
     )  # fmt: skip
     notes = [f"{film.path.name}: {note}" for note in (*said, *chosen.notes, *parts.notes)]
-    compare = _compare(chosen.form, asked, bool(picture.colour != chosen.colour and asked.tone_map != "off"))
+    compare = _compare(
+        chosen.form, asked, deinterlaced, toned=bool(picture.colour != chosen.colour and asked.tone_map != "off")
+    )
     return Sketch(
         chosen.config.name,
         tuple(_pieces(base, times, parts, asked)),
@@ -143,10 +146,12 @@ def _deinterlaced(picture: Picture, wish: str) -> tuple[tuple[str, ...], tuple[s
     return (), ()
 
 
-def _compare(form: Shape, asked: SurveyFilmSettings, toned: bool) -> dict[str, Json]:
+def _compare(form: Shape, asked: SurveyFilmSettings, deinterlaced: tuple[str, ...], *, toned: bool) -> dict[str, Json]:
     """How the result is compared with the film."""
     if asked.fps:
         return {"not": f"the frame rate was changed to {asked.fps}"}
+    if deinterlaced:
+        return {"not": "it was deinterlaced, and its source is not"}
     if toned:
         return {"not": "its colours were brought from HDR to SDR"}
     found: dict[str, Json] = {}
@@ -177,8 +182,9 @@ def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room)
     choice = choose(wanted, trial, source_pix_fmt=picture.pix_fmt, tier=asked.tier)
     config, lost = settled(choice.config, picture.pix_fmt)
     form = _form(film, picture, config, asked)
+    given = _full_colour(picture.pix_fmt) if form.inside else picture.pix_fmt
     filters, colour, said = conversion(
-        picture.colour, picture.pix_fmt, config.pix_fmt, asked.tone_map,
+        picture.colour, given, config.pix_fmt, asked.tone_map,
         size=(picture.width, picture.height), light=picture.light,
     )  # fmt: skip
     light = None if colour != picture.colour and asked.tone_map == "sdr" else picture.light
@@ -189,11 +195,18 @@ def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room)
     return _Chosen(config, form, tuple(filters), colour, (*reason, *notes))
 
 
+def _full_colour(pix_fmt: str) -> str:
+    """The planar format of the same depth whose colour has full resolution."""
+    depth = pixel_format(pix_fmt).depth
+    return "yuv444p" if depth == 8 else f"yuv444p{depth}le"
+
+
 def _form(film: Film, picture: Picture, config: EncoderConfig, asked: SurveyFilmSettings) -> Shape:
     even = sides_of(config.pix_fmt, adapter(config.name).family) if asked.odd_size == "pad" else (1, 1)
     try:
         return shape(
-            picture.width, picture.height, rotation=picture.rotation, crop=asked.crop, scale=asked.scale, even=even
-        )
+            picture.width, picture.height, rotation=picture.rotation, crop=asked.crop, scale=asked.scale, even=even,
+            filled_in=_full_colour(picture.pix_fmt),
+        )  # fmt: skip
     except ValueError as error:
         raise StageError(Failure.BAD_INPUT, f"{film.path.name}: {error}; name a part inside of it") from error
