@@ -1,0 +1,1 @@
+"""Upscalers: networks, a filter, and where their weights come from."""
