@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +14,10 @@ from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Wor
 from stages.media.command import argv, input_file, output_file
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Timeline, timeline
-from stages.media.probe import count_packets
-from stages.media.processes import Finished, progress_reader, run_process
 from stages.settings import setting
 from stages.video.piece import SIDES, Piece
-
-# FFmpeg's parts speak under their names in brackets: all but encoder, muxer, and FFmpeg's own summing up.
-_DECODER_SAID = re.compile(r"^\[(?!lib\w+ @|\w+_(nvenc|qsv) @|out#|enc:|vost#|vist#|dec:|mp4 @|matroska @)")
-_TOLD = 300
+from stages.video.program import damage_of, run_on
+from stages.video.sides import convert_sides
 
 
 @dataclass(frozen=True)
@@ -52,38 +47,18 @@ class EncodePiece(Stage[EncodePieceSettings]):
         """
         film, piece = work.item.artifacts["film"].path, Piece.from_json(work.item.data["piece"])
         if piece.kind == SIDES:
-            return self._sides(work, film, piece)
+            return convert_sides(work, film, piece)
         target = work.scratch / "segment.mp4"
         began = time.monotonic()
-        done = self._run(command(film, piece, target), work, piece)
+        words = command(film, piece, target)
+        done = run_on(film, words, work, count=piece.count, timeout_s=self.config.timeout_s)
         wall_s = time.monotonic() - began
-        damage = _damage(film, done.stderr)
+        damage = damage_of(film, done.stderr)
         if damage and piece.strict:
             raise StageError(Failure.BAD_INPUT, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
         made = _checked(film, piece, target)
         notes = [f"{damage}; the {made.count} frames that decode were kept"] if damage else []
         return Result({"segment": target}, metrics=_metrics(made, target.stat().st_size, wall_s), notes=notes)
-
-    def _run(self, words: list[str], work: Work, piece: Piece) -> Finished:
-        def report(block: dict[str, str]) -> None:
-            frame = block.get("frame", "0")
-            if piece.count and frame.isdigit():
-                work.progress(min(1.0, int(frame) / piece.count))
-
-        try:
-            return run_process(
-                words, on_stdout=progress_reader(report), timeout_s=self.config.timeout_s or None,
-                memory_mb=work.memory_mb,
-            )  # fmt: skip
-        except StageError as error:
-            raise _failed(work.item.artifacts["film"].path, error) from error
-
-    def _sides(self, work: Work, film: Path, piece: Piece) -> Result:
-        suffix = {"matroska": "mkv"}.get(piece.format, piece.format)
-        target = work.scratch / f"sides.{suffix}"
-        self._run(sides_command(film, piece, target), work, piece)
-        _check_sides(film, piece, target)
-        return Result(files={"segment": target})
 
     @classmethod
     def needs(cls, config: EncodePieceSettings) -> Needs:  # noqa: ARG003
@@ -130,35 +105,6 @@ def keeps_times(piece: Piece) -> bool:
     return not any(word.startswith("fps=") for word in piece.filters)
 
 
-def sides_command(film: Path, piece: Piece, target: Path) -> list[str]:
-    """The words that convert sound and subtitles, over their whole length and each once."""
-    source = input_file(film)
-    streams = [source[stream] for stream in piece.sides]
-    options: dict[str, Any] = {f"c:{place}": codec for place, codec in enumerate(piece.sides.values())}
-    if any(codec in ("aac", "libopus") for codec in piece.sides.values()):
-        options["b:a"] = piece.bitrate
-    output = output_file(streams, target, **options, copyts=None, map_metadata=-1, map_chapters=-1, format=piece.format)
-    return argv(Path(ffmpeg_binary().path), output, progress=True)
-
-
-def _failed(film: Path, error: StageError) -> StageError:
-    """Why FFmpeg ended early, by the film's name. What its decoder complained of is damage of the film."""
-    damage = _damage(film, error.detail)
-    if error.failure is Failure.BAD_INPUT and damage:
-        return StageError(error.failure, f"{damage}; video.salvage=true keeps what decodes", detail=error.detail)
-    return StageError(error.failure, f"{film.name}: {error.sentence}", detail=error.detail)
-
-
-def _damage(film: Path, stderr: str) -> str:
-    """What the decoder complained of, though it went on: pictures that are not what they were. "" for nothing."""
-    said = [line.strip() for line in stderr.splitlines() if _DECODER_SAID.match(line)]
-    if not said:
-        return ""
-    first = re.sub(r"^\[[^\]]*\] *", "", said[0])
-    count = f"{len(said)} complaint{'s' if len(said) > 1 else ''}"
-    return f"{film.name}: is damaged, {count} of its decoder, the first: {first[:_TOLD]}"
-
-
 def _checked(film: Path, piece: Piece, path: Path) -> Timeline:
     """The times of the frames that were written, compared with what they must be.
 
@@ -176,14 +122,6 @@ def _checked(film: Path, piece: Piece, path: Path) -> Timeline:
         sentence = f"{film.name}: times were written in units of {made.time_base} s, not of {piece.time_base} s"
         raise StageError(Failure.ENCODER, f"{sentence}; choose another FFmpeg in REELTUNE_FFMPEG")
     return made
-
-
-def _check_sides(film: Path, piece: Piece, path: Path) -> None:
-    found = count_packets(path)
-    for place, (stream, codec) in enumerate(piece.sides.items()):
-        if place not in found or not found[place].count:
-            sentence = f"{film.name}: stream {stream} gave nothing when it was converted to {codec}"
-            raise StageError(Failure.BAD_INPUT, f"{sentence}; leave it out with video.on_lost=drop")
 
 
 def _metrics(made: Timeline, size: int, wall_s: float) -> dict[str, float]:
