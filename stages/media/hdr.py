@@ -59,19 +59,24 @@ def _mastering(data: bytes | None) -> tuple[tuple[float, ...], tuple[float, ...]
     return (values[:8] if numbers[20] else ()), (values[8:] if numbers[21] else ())
 
 
-def hdr_options(codec: str, light: Light | None, ffmpeg_major: int) -> tuple[dict[str, str], list[str]]:
+def hdr_options(
+    codec: str, light: Light | None, ffmpeg_major: int, *, explicit: bool = False
+) -> tuple[dict[str, str], list[str]]:
     """Further options of the encoder that keep HDR metadata, for `encoder.options`, and what is lost all the same.
 
     Args:
         codec: FFmpeg's name of the encoder.
         light: of the source; None: nothing to keep.
         ffmpeg_major: first number of FFmpeg's version; 0: built from development sources, taken for new.
+        explicit: frames were made and carry no metadata, so that the encoder must be told in words of its own.
     """
     if light is None:
         return {}, []
+    if explicit:
+        return _told(codec, light)
     by_itself = ffmpeg_major == 0 or ffmpeg_major >= _CARRIES
     options: dict[str, str] = {}
-    notes = [f"{name} metadata is not kept: only the HDR beneath it is" for name in light.dynamic]
+    notes = _left(light)
     if not by_itself:
         options = _static(codec, light)
     elif "Dolby Vision" in light.dynamic and codec in _DOLBY:
@@ -79,6 +84,20 @@ def hdr_options(codec: str, light: Light | None, ffmpeg_major: int) -> tuple[dic
     if not by_itself and not options and (light.luminance or light.max_cll):
         notes.append(f"{codec} of this FFmpeg writes no HDR10 metadata; unset REELTUNE_FFMPEG to keep it")
     return options, notes
+
+
+def _left(light: Light) -> list[str]:
+    return [f"{name} metadata is not kept: only the HDR beneath it is" for name in light.dynamic]
+
+
+def _told(codec: str, light: Light) -> tuple[dict[str, str], list[str]]:
+    """What an encoder is told of frames that carry no metadata."""
+    options = _static(codec, light)
+    if codec == "libx264":
+        options = _named("x264-params", "mastering-display", "cll", _display(light, 50_000, 10_000), light)
+    if not options and (light.luminance or light.max_cll):
+        return {}, [*_left(light), f"{codec} writes no HDR10 metadata into its pictures: only the container tells it"]
+    return options, _left(light)
 
 
 def _static(codec: str, light: Light) -> dict[str, str]:

@@ -207,6 +207,7 @@ def _uncommon(source: InputContainer) -> bool:
 def _pictures(output: OutputContainer, template: Any, strand: Strand, stated: Fraction | None) -> Any:
     stream = output.add_stream_from_template(template, opaque=True)  # copied: no encoder of that name is needed
     stream.time_base = Fraction(1, strand.time_base.denominator)
+    stream.codec_context.sample_aspect_ratio = template.sample_aspect_ratio or 0  # AV1 has it in the container alone
     if strand.rate is not None:  # else players guess it, and some from the fineness of the clock
         near = stated and abs(stated - strand.rate) < strand.rate / 100
         stream.codec_context.framerate = stated if near else strand.rate.limit_denominator(1001)
