@@ -62,14 +62,22 @@ def _packets(path: Path) -> dict[int, _Stream]:
 
 
 def _pictures(mux: Mux, made: Film, there: Mapping[int, _Stream]) -> Iterator[str]:
-    if len(made.pictures) != len(mux.strands):
-        yield f"it has {len(made.pictures)} of {len(mux.strands)} video streams"
+    """Frames of every newly coded stream, at their times; further streams may have been copied."""
+    strands = {strand.stream: strand for strand in mux.strands}
+    wanted = [
+        picture.stream for picture in mux.film.pictures if picture.stream in mux.copied or picture.stream in strands
+    ]
+    if len(made.pictures) != len(wanted):
+        yield f"it has {len(made.pictures)} of {len(wanted)} video streams"
         return
-    for strand, picture in zip(mux.strands, made.pictures, strict=True):
+    for stream, picture in zip(wanted, made.pictures, strict=True):
+        strand = strands.get(stream)
+        if strand is None or not strand.pts:
+            continue
         shown = sorted(there[picture.stream].shown)
-        if strand.pts and len(shown) != len(strand.pts):
+        if len(shown) != len(strand.pts):
             yield f"its video stream {picture.stream} has {len(shown)} frames, not {len(strand.pts)}"
-        elif strand.pts and (worst := _apart(strand, shown, there[picture.stream].time_base)):
+        elif worst := _apart(strand, shown, there[picture.stream].time_base):
             yield f"frames of its video stream {picture.stream} are shown up to {float(worst) * 1000:.1f} ms off"
 
 
