@@ -262,17 +262,17 @@ def test_other_networks_are_for_spandrel(tmp_path, monkeypatch):
         load(settings("realesrgan", weights=str(tmp_path / "other.pth")))
 
 
-def test_spandrel_agrees_with_our_network(tmp_path):
-    """Where it is installed: what it makes of a compact network is what ours makes of it."""
+@pytest.mark.parametrize("net", [Srvgg(8, 3, 4), Rrdb(8, 32, 1, 4), Rrdb(8, 32, 1, 2), Rrdb(8, 32, 1, 1)])
+def test_spandrel_agrees_with_our_networks(tmp_path, net):
+    """Where it is installed: what its networks make of the same weights is what ours make."""
     pytest.importorskip("spandrel")
     from stages.upscale.models.spandrel_model import by_spandrel
 
-    net = Srvgg(8, 3, 4).eval()
-    theirs = by_spandrel(net.state_dict(), tmp_path / "net.pth")
-    small = picture(20, 22, count=2)
+    theirs = by_spandrel(net.eval().state_dict(), tmp_path / "net.pth")
+    small = picture(20, 24, count=2)
     with torch.inference_mode():
         assert (theirs(small) - net(small).clamp(0, 1)).abs().max() < 1e-5
-    assert theirs.spec.scale == 4 and theirs.spec.radius <= net.spec.radius
+    assert theirs.spec.scale == net.spec.scale and 0 < theirs.spec.radius <= net.spec.radius
 
 
 # --- ONNX -----------------------------------------------------------------------------------

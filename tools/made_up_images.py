@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Image = NDArray[np.float32]
     Random = np.random.Generator
 
-_WORDS = ("reel", "tune", "frame 0123", "CUT,", "take; film:", "Größe", "été", "(light)", "+ 24/25", "[night]")
+_WORDS = "reel tune frame Scene 0123 CUT, take; film: Größe été naïve (light) + 24/25 [night] *window* & door!"
 
 
 def made_up_images(count: int, size: int, seed: int) -> list[NDArray[np.uint8]]:
@@ -173,7 +173,7 @@ def _text_page(size: int, rng: Random) -> Image:
     for _ in range(int(rng.integers(20, 90))):
         font = ImageFont.load_default(_power_law(16, 160, rng))
         x, y = rng.uniform(-0.1 * size, size, 2)
-        draw.text((float(x), float(y)), " ".join(rng.choice(_WORDS, 3)), fill=_colour(rng), font=font)
+        draw.text((float(x), float(y)), " ".join(rng.choice(_WORDS.split(), 3)), fill=_colour(rng), font=font)
     return _from_pil(canvas)
 
 

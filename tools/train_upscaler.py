@@ -184,7 +184,7 @@ def main() -> None:
     images = made_up_images(args.images, args.size, args.seed)
     say(f"{len(images)} images made in {time.monotonic() - began:.0f} s")
     net = rounded(train(images, args))
-    how = {k: v for k, v in vars(args).items() if k not in ("out", "threads")}
+    how = {k: v for k, v in vars(args).items() if k != "out"}
     flop = Srvgg.flop_per_pixel(args.features, args.convs, args.scale)
     facts = {**how, "flop_per_input_pixel": flop, "gain_over_bicubic": measured(net, args.scale)}
     path = save(net, args, facts)

@@ -85,9 +85,10 @@ class Rrdb(Upscaler):
         self.conv_last = _conv(features, 3)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """Sides that are no multiple of the fold are filled up with their last pixels, and cut again."""
+        """Sides that are no multiple of the fold are filled up, mirrored as Real-ESRGAN does it, and cut again."""
         height, width = picture.shape[-2:]
-        filled = pad(picture, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
+        how = "reflect" if min(height, width) >= self.fold else "replicate"  # too little is there to be mirrored
+        filled = pad(picture, (0, -width % self.fold, 0, -height % self.fold), mode=how)
         shallow = self.conv_first(pixel_unshuffle(filled, self.fold))
         features = shallow + self.conv_body(self.body(shallow))
         for conv in (self.conv_up1, self.conv_up2):
