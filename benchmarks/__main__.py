@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode")
+NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode", "stabilise")
 
 
 def main() -> int:
