@@ -305,6 +305,13 @@ def test_a_fixed_batch_size_is_met_and_half_floats_are_fed(tmp_path):
     assert OnnxModel(fixed)(small.bfloat16()).dtype == torch.bfloat16
 
 
+def test_without_onnx_runtime_it_is_said_what_to_install(tmp_path, monkeypatch):
+    file, _ = enlarging(tmp_path / "net.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as on a machine that does not have it
+    with pytest.raises(StageError, match=r'needs the package onnxruntime.*pip install "reeltune\[onnx\]"'):
+        load(settings("onnx", weights=str(file)))
+
+
 def test_a_network_that_looks_at_everything_says_so(tmp_path):
     nodes = [node("GlobalAveragePool", ["x"], "mean"), node("Add", ["x", "mean"], "y")]
     model = OnnxModel(write_onnx(tmp_path / "global.onnx", nodes, {}))

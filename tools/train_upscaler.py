@@ -1,6 +1,6 @@
 """Train the upscalers that come with the project, on images it makes itself (docs/decisions/0012-embedded-upscaler.md).
 
-    python tools/train_upscaler.py --scale 2      # minutes on two cores; writes stages/upscale/weights/embedded_x2.*
+    python tools/train_upscaler.py --scale 2      # minutes on one core; writes stages/upscale/weights/embedded_x2.*
 
 Seeds, steps and every other choice are in the JSON beside the weights. The gain over bicubic is measured on made-up
 images of another seed, and on the photographs in $REELTUNE_MEDIA (which training never sees) when that is set.
@@ -163,15 +163,15 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scale", type=int, choices=(2, 4), required=True)
     parser.add_argument("--features", type=int, default=32)
     parser.add_argument("--convs", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16, help="patches per step")
     parser.add_argument("--patch", type=int, default=32, help="side of a patch, input pixels")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--images", type=int, default=240)
     parser.add_argument("--size", type=int, default=320, help="side of an image, pixels")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="convolve in bf16: twice as fast where the CPU has it")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="convolve in bf16")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     return parser.parse_args(words)
 

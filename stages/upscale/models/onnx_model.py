@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
-_INSTALL = "pip install onnxruntime"
+_INSTALL = 'pip install "reeltune[onnx]"'
 
 
 class OnnxModel(Upscaler):
