@@ -24,6 +24,7 @@ _FRAME = 200  # bytes that even a black frame takes
 _HEAD, _INDEX = 8_000, 24  # bytes of a file without frames, and of its index for each
 _FULL = 0.97  # of what is allowed that is given away: rate control may miss by a little
 _LEAST = 10_000  # bits per second, below which no encoder takes a rate
+_LITTLE = 100_000  # bytes that no disk feels: a multiple of a tiny input is no reason to refuse it
 _BUFFER_S = 1.0  # of pictures at the highest rate, which may come at once
 
 
@@ -190,7 +191,7 @@ def limit_rate(
 def _total(input_bytes: int, factor: float, limit_gb: float) -> tuple[int, str]:
     """Bytes that may lie on the disk, 0 for any, and the key that says so."""
     limits = [
-        (math.floor(factor * input_bytes), f"upscaler.disk_factor={factor:g}"),
+        (math.ceil(max(factor * input_bytes, _LITTLE * (factor > 0))), f"upscaler.disk_factor={factor:g}"),
         (math.floor(limit_gb * 1e9), f"upscaler.disk_limit_gb={limit_gb:g}"),
     ]
     return min((one for one in limits if one[0]), default=(0, ""))
