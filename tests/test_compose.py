@@ -72,7 +72,8 @@ def test_the_conf_folder_is_found_from_anywhere():
         ),
         ("profile", {"fast", "balanced", "quality"}),
         ("tts", {"espeak", "edge", "piper", "openai"}),
-        ("pipeline", {"narrate", "transcode"}),
+        ("pipeline", {"narrate", "transcode", "upscale"}),
+        ("upscaler", {"embedded", "lanczos", "realesrgan", "onnx"}),
     ],
 )
 def test_the_promised_options_are_there(group, options):

@@ -109,7 +109,7 @@ def test_stages_know_no_runner_no_hydra_no_mlflow():
 def test_the_runner_reaches_stages_through_few_doors():
     """The contract, the registry, settings that the schema shows, and what doctor and the encoder check ask for."""
     doors = (*GROUND, "stages.registry", "stages.media.ffmpeg", "stages.media.encoders", "stages.speech.settings")
-    doors += ("stages.video.settings",)
+    doors += ("stages.video.settings", "stages.upscale.settings")
     through_walls = [
         f"{m}:{line} {name}"
         for m, line, name in of_ours()

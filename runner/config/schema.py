@@ -9,6 +9,7 @@ from runner.hardware.config import HardwareConfig
 from stages.media.encoders.settings import EncoderConfig
 from stages.settings import setting
 from stages.speech.settings import SpeakSettings
+from stages.upscale.settings import UpscalerSettings
 from stages.video.settings import FilmSettings
 
 MISSING: Any = "???"
@@ -145,6 +146,7 @@ class Root:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     profile: ProfileConfig = field(default_factory=ProfileConfig)
     tts: SpeakSettings = field(default_factory=SpeakSettings)
+    upscaler: UpscalerSettings = field(default_factory=UpscalerSettings)
     audio: AudioConfig = field(default_factory=AudioConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     video: FilmSettings = field(default_factory=FilmSettings)

@@ -1,0 +1,1 @@
+"""Upscaling of films: models, the stream of frames through them, and its guards."""

@@ -1,0 +1,156 @@
+"""Makes one segment of a film larger: decode ∥ model ∥ encode in memory, and nothing but the segment on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.media.film import Picture, look_at
+from stages.platform import usable_cpus
+from stages.upscale.flow_through import Passage
+from stages.upscale.footage import footage
+from stages.upscale.order import Order
+from stages.upscale.settings import UpscaleSegmentSettings
+from stages.upscale.stream import StreamReport, StreamState, run_stream
+from stages.video.piece import SIDES, Piece
+from stages.video.sides import convert_sides
+
+if TYPE_CHECKING:
+    from stages.media.encoders.inprocess import SegmentWriter
+    from stages.upscale.engine import Engine
+    from stages.upscale.models.upscaler import Upscaler
+
+_MB = 1024 * 1024
+
+
+class UpscaleSegment(Stage[UpscaleSegmentSettings]):
+    """One segment, from the frames that its order names, by the model that is loaded once per worker."""
+
+    config_class = UpscaleSegmentSettings
+    consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
+    produces: ClassVar[Mapping[str, str]] = {"segment": "video/segment"}
+    reads = ("piece", "order")
+
+    _model: Upscaler | None = None
+    _engine: Engine | None = None
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._model = self._engine = None
+
+    def run(self, work: Work) -> Result:
+        """Make it.
+
+        Raises:
+            StageError: BAD_INPUT for damage; ENCODER, DISK_FULL, HOST_OOM, GPU_OOM.
+        """
+        film, piece = work.item.artifacts["film"].path, Piece.from_json(work.item.data["piece"])
+        if piece.kind == SIDES:
+            return convert_sides(work, film, piece)
+        order = Order.from_json(work.item.data["order"])
+        picture = next(p for p in look_at(film).pictures if p.stream == order.stream)
+        target = work.scratch / "segment.mp4"
+        began = time.monotonic()
+        engine = self._opened(order)
+        steps = len(engine.steps)
+        passage = Passage(engine, picture, order)
+        with self._writer(target, picture, order) as writer:
+            report = self._streamed(film, order, passage, writer, work)
+        _complete(film, order, writer.frames)
+        notes = [*passage.notes, *writer.notes, *engine.steps[steps:]]
+        metrics = _metrics(report, writer.frames, target, time.monotonic() - began, engine)
+        return Result({"segment": target}, metrics=metrics, notes=notes)
+
+    def _streamed(self, film: Path, order: Order, passage: Passage, writer: SegmentWriter, work: Work) -> StreamReport:
+        frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict)
+        return run_stream(
+            frames,
+            passage.work,
+            writer.write,
+            batch=passage.batch,
+            budget_bytes=self.config.buffer_mb * _MB,
+            size_of_source=_bytes,
+            size_of_result=_bytes,
+            flush=passage.flush,
+            progress=_told(work.progress, order.count),
+        )
+
+    def _opened(self, order: Order) -> Engine:
+        """The engine around the model, made once and kept for the segments to come."""
+        from stages.upscale.engine import Engine
+        from stages.upscale.models.load import load
+
+        if self._model is None:
+            self._model = load(self.config, self.config.models_dir)
+        if self._engine is None:
+            on_oom = "fail" if self.config.on_oom == "fail" else "degrade"
+            device = "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
+            vram_mb = min(self.config.vram_mb, self.config.gpu_mb or self.config.vram_mb)
+            self._engine = Engine(
+                self._model, device=device, precision=order.precision, tile=self.config.tile, batch=self.config.batch,
+                vram_mb=vram_mb, on_oom=on_oom,
+            )  # fmt: skip
+        return self._engine
+
+    def _writer(self, target: Path, picture: Picture, order: Order) -> SegmentWriter:
+        from fractions import Fraction
+
+        from stages.media.encoders.inprocess import SegmentWriter
+
+        return SegmentWriter(
+            target, order.config, cores=self.config.cores or len(usable_cpus()), tier=self.config.tier,
+            width=picture.width * order.scale, height=picture.height * order.scale, rate=Fraction(order.rate),
+            time_base=order.base, colour=picture.colour, aspect=picture.aspect, rotation=picture.rotation,
+            light=picture.light,
+        )  # fmt: skip
+
+    @classmethod
+    def needs(cls, config: UpscaleSegmentSettings) -> Needs:  # noqa: ARG003
+        """All cores, and memory by the size of the frames: what a segment really takes is told by its order."""
+        return Needs(cpu_threads=float(len(usable_cpus())), ram_mb=1500)
+
+    @classmethod
+    def tools(cls, config: UpscaleSegmentSettings) -> Mapping[str, str]:  # noqa: ARG003
+        """The libraries that compute and encode."""
+        from importlib.metadata import version
+
+        return {"torch": version("torch"), "pyav": version("av")}
+
+
+def _bytes(frame: Any) -> int:
+    """Bytes of a decoded frame."""
+    return sum(plane.buffer_size for plane in frame.planes)
+
+
+def _told(progress: Callable[[float], None], count: int) -> Callable[[StreamState], None]:
+    def tell(state: StreamState) -> None:
+        if count:
+            progress(min(1.0, state.items / count))
+
+    return tell
+
+
+def _complete(film: Path, order: Order, count: int) -> None:
+    where = f"frames {order.frames[0]} to {order.frames[1] - 1}"
+    if count == 0:
+        raise StageError(Failure.BAD_INPUT, f"{film.name}: none of {where} can be decoded")
+    if order.count and count != order.count:
+        sentence = f"{film.name}: of {where} {count} came out, not {order.count}"
+        raise StageError(Failure.BAD_INPUT, f"{sentence}; video.salvage=true keeps what decodes")
+
+
+def _metrics(report: StreamReport, frames: int, target: Path, wall_s: float, engine: Any) -> dict[str, float]:
+    found: dict[str, Json] = {
+        "video.frames": frames,
+        "upscale.decode_busy_s": report.decode.busy_s,
+        "upscale.infer_busy_s": report.infer.busy_s,
+        "upscale.encode_busy_s": report.encode.busy_s,
+        "upscale.buffer_peak_mb": (report.source_peak + report.result_peak) / _MB,
+        "upscale.segment_bytes": target.stat().st_size,
+        "upscale.fps": frames / max(wall_s, 1e-3),
+    }
+    vram = getattr(engine, "vram_peak_mb", 0)
+    return found | ({"resource.vram_peak_mb": vram} if vram else {})
