@@ -14,7 +14,7 @@ from torch import nn
 from stages.contract import Failure, StageError
 from stages.media.color import Colour
 from stages.upscale import precision
-from stages.upscale.engine import Engine
+from stages.upscale.engine import Engine, Plan
 from stages.upscale.memory import activations
 from stages.upscale.pixels import Wire, coded
 from stages.upscale.precision import choose, cpu_units
@@ -130,10 +130,10 @@ def test_tensors_of_the_failed_batch_are_gone_before_the_next_try():
 REAL = """
 import sys, torch
 from stages.platform import limit_memory
-from stages.upscale.engine import Engine
+from stages.upscale.engine import Engine, Plan
 from tests.upscale_nets import Compact, noise
 net, frames = Compact(features=64, convs=1), noise(2, 3, 400, 600)
-engine = Engine(net, device="cpu", precision="fp32", batch=2, threads=1)
+engine = Engine(net, device="cpu", precision="fp32", batch=2, tile=4096, threads=1)
 engine.run(frames[:, :, :40, :40])
 if sys.argv[1] != "0":
     import psutil
@@ -170,10 +170,20 @@ def test_little_memory_means_tiles_and_much_means_batches():
     net = Compact(features=64, convs=1)
     small, large = (Engine(net, device="cpu", threads=1, precision="fp32", ram_mb=mb) for mb in (150, 4096))
     assert small.plan(720, 1280).tile and small.plan(720, 1280).batch == 1
-    assert large.plan(720, 1280).tile == 0
-    assert large.batch_for(90, 160) == 4
+    assert large.plan(340, 350).tile == 0
+    assert large.batch_for(90, 160) == 4 and large.batch_for(340, 350) == 1
     tile = small.plan(720, 1280).tile
     assert tile**2 * activations(net, Tiling(0, 3, 2)) * 4 < 150 * 2**20
+
+
+def test_large_frames_are_tiled_so_that_memory_is_taken_again():
+    """A map of 64 features in fp32 has 32 MB at 362 × 362 pixels."""
+    net = Compact(features=64, convs=1)
+    engine = Engine(net, device="cpu", threads=1, precision="fp32", ram_mb=4096)
+    assert engine.plan(720, 1280) == Plan(1, 352)
+    net.spec.radius = 18
+    far = Engine(net, device="cpu", threads=1, precision="fp32", ram_mb=4096)
+    assert far.plan(720, 1280).tile == 0, "its overlap would cost more"
 
 
 def test_activations_are_counted_from_the_layers():
