@@ -52,7 +52,9 @@ class Passage:
             wanted = self._kept(pts)
             if wanted:
                 self._times.append(pts)
-            done += self._steady.push(_luma(planes, place, self._wire.source.depth), large[place].clone(), wanted=wanted)
+            done += self._steady.push(
+                _luma(planes, place, self._wire.source.depth), large[place].clone(), wanted=wanted
+            )
         return self._coded(done)
 
     def flush(self) -> list[VideoFrame]:

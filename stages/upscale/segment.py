@@ -12,6 +12,7 @@ from stages.media.film import Picture, look_at
 from stages.platform import usable_cpus
 from stages.upscale.flow_through import Passage
 from stages.upscale.footage import footage
+from stages.upscale.guard import DiskWatch
 from stages.upscale.order import Order
 from stages.upscale.settings import UpscaleSegmentSettings
 from stages.upscale.stream import StreamReport, StreamState, run_stream
@@ -19,6 +20,8 @@ from stages.video.piece import SIDES, Piece
 from stages.video.sides import convert_sides
 
 if TYPE_CHECKING:
+    from av import VideoFrame
+
     from stages.media.encoders.inprocess import SegmentWriter
     from stages.upscale.engine import Engine
     from stages.upscale.models.upscaler import Upscaler
@@ -57,19 +60,27 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         engine = self._opened(order)
         steps = len(engine.steps)
         passage = Passage(engine, picture, order)
+        watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
         with self._writer(target, picture, order) as writer:
-            report = self._streamed(film, order, passage, writer, work)
+            report = self._streamed(film, order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
-        notes = [*passage.notes, *writer.notes, *engine.steps[steps:]]
+        notes = [*passage.notes, *writer.notes, *engine.steps[steps:], *filter(None, [watch.note()])]
         metrics = _metrics(report, writer.frames, target, time.monotonic() - began, engine)
         return Result({"segment": target}, metrics=metrics, notes=notes)
 
-    def _streamed(self, film: Path, order: Order, passage: Passage, writer: SegmentWriter, work: Work) -> StreamReport:
+    def _streamed(
+        self, film: Path, order: Order, passage: Passage, writer: SegmentWriter, watch: DiskWatch, work: Work
+    ) -> StreamReport:
         frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict)
+
+        def write(frame: VideoFrame) -> None:
+            watch.check()
+            writer.write(frame)
+
         return run_stream(
             frames,
             passage.work,
-            writer.write,
+            write,
             batch=passage.batch,
             budget_bytes=self.config.buffer_mb * _MB,
             size_of_source=_bytes,

@@ -44,6 +44,13 @@ class UpscalerSettings:
     disk_limit_gb: float = setting(
         20.0, "disk taken at most; 0: no limit", low=0, high=1_000_000, unit="GB", affects_output=False
     )
+    keep_free_mb: int = setting(
+        500, "room that stays free on the disk; below it the work waits", low=0, high=1_000_000, unit="MB",
+        affects_output=False,
+    )  # fmt: skip
+    wait_s: float = setting(
+        600.0, "how long it waits for room before it stops", low=0, high=1_000_000, unit="s", affects_output=False
+    )
     mode: str = setting(
         "stream", "frames_on_disk: every frame as PNG, for comparison only", choices=("stream", "frames_on_disk")
     )

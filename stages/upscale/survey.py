@@ -21,6 +21,7 @@ from stages.media.film import Film, Picture, look_at
 from stages.platform import usable_cpus
 from stages.settings import Problem, range_problems
 from stages.upscale.footage import DEINTERLACING
+from stages.upscale.guard import DiskLimit, Extent, limit_rate
 from stages.upscale.models.load import ModelFacts, facts
 from stages.upscale.order import Order
 from stages.upscale.precision import choose as choose_precision
@@ -59,13 +60,15 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         times = times_of(film, picture)
         config, notes = self._encoder(film, picture, model.scale)
         around = beside(film, self.config, adapter(config.name).family)
+        limit = self._limit(film, picture, times, config, model.scale)
+        config = limit.applied(config)
         precision = _precision(asked, model, self.config.gpu_mb)
         woven = self._woven(film, picture)
         template = self._order(picture, model, precision, config, woven=woven)
         whole = self.config.salvage or not times.distinct or asked.mode == "frames_on_disk"
         orders = [self._whole(template, times)] if whole else list(_segments(template, times, picture, asked))
         used = {**_effective(config, model, precision), "video.container": around.container.name}
-        said = [*notes, *around.notes, *_others_said(film)]
+        said = [*notes, *([limit.sentence] if limit.sentence else []), *around.notes, *_others_said(film)]
         return Result(
             children=list(self._children(orders, picture, times, around, exact=not whole or not self.config.salvage)),
             data={EFFECTIVE: used},
@@ -86,6 +89,19 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         config, lost = settled(choice.config, picture.pix_fmt)
         said = [*([choice.reason] if config.name != wanted.name else []), *lost, *(memory.notes if memory else ())]
         return config, [f"{film.path.name}: {note}" for note in said]
+
+    def _limit(self, film: Film, picture: Picture, times: Times, config: EncoderConfig, scale: int) -> DiskLimit:
+        """The highest rate that keeps segments and finished film within what the disk may be used for."""
+        asked, size = self.asked, film.path.stat().st_size
+        rate = picture.rate or _RATE
+        extent = Extent(
+            picture.width * scale, picture.height * scale, times.timeline.count, float(times.timeline.count / rate),
+            segments=_number(times, picture, asked), copied=max(0, size - sum(times.coding.sizes or (size,))),
+        )  # fmt: skip
+        return limit_rate(
+            extent, config, tier=self.config.tier, input_bytes=size, grown=scale * scale, factor=asked.disk_factor,
+            limit_gb=asked.disk_limit_gb, what=film.path.name,
+        )  # fmt: skip
 
     @property
     def _cores(self) -> int:
@@ -166,15 +182,19 @@ def _precision(asked: UpscalerSettings, model: ModelFacts, gpu_mb: int) -> str:
 
 def _segments(template: Order, times: Times, picture: Picture, asked: UpscalerSettings) -> Iterator[Order]:
     """Ranges of frames of about the same length, each with the neighbours that filters look at."""
-    line = times.timeline
-    length = max(1, round(asked.segment_s * float(picture.rate or _RATE)))
-    number = max(1, round(line.count / length))
+    line, number = times.timeline, _number(times, picture, asked)
     reach = (WINDOW if asked.stabilise != "off" else 0) + (DEINTERLACING if template.deinterlace else 0)
     for place in range(number):
         first, end = place * line.count // number, (place + 1) * line.count // number
         decode = (_pts(times, first - reach), _pts(times, end + reach))
         keep = (_pts(times, first), _pts(times, end))
         yield replace(template, decode=decode, keep=keep, count=end - first, frames=(first, end))
+
+
+def _number(times: Times, picture: Picture, asked: UpscalerSettings) -> int:
+    """How many segments of about the length that was asked for."""
+    length = max(1, round(asked.segment_s * float(picture.rate or _RATE)))
+    return max(1, round(times.timeline.count / length))
 
 
 def _pts(times: Times, index: int) -> int | None:
