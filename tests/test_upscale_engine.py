@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import interpolate, pixel_shuffle
 
 from stages.contract import Failure, StageError
 from stages.media.color import Colour
@@ -60,6 +61,24 @@ def test_bf16_is_near_fp32():
     frames = noise(1, 3, 45, 64)
     low, full = (Engine(Compact(), device="cpu", threads=1, precision=name).run(frames) for name in ("bf16", "fp32"))
     assert 0 < (low - full).abs().max() < 0.02
+
+
+@pytest.mark.skipif("bf16" not in HERE, reason="this CPU has no bf16 unit")
+def test_a_mixed_model_loses_less():
+    """What it adds is computed in bf16, what it adds it to stays as it is."""
+
+    class Mixed(Compact):
+        mixed = True
+
+        def forward(self, x):
+            found = pixel_shuffle(self.body(x.to(self.body[0].weight.dtype)), self.spec.scale)
+            return found.float() + interpolate(x, scale_factor=self.spec.scale)
+
+    frames = noise(1, 3, 45, 64)
+    full = Engine(Compact(), device="cpu", threads=1, precision="fp32").run(frames)
+    low = [Engine(kind(), device="cpu", threads=1, precision="bf16").run(frames) for kind in (Compact, Mixed)]
+    plain, mixed = ((one - full).abs().mean() for one in low)
+    assert 0 < mixed < plain / 1.5
 
 
 def test_the_model_that_was_given_stays_as_it_is():

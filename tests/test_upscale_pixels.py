@@ -234,11 +234,12 @@ def test_planes_outlive_their_frame():
     assert int(luma.sum()) == 99 * 64 * 64
 
 
-def test_frames_of_a_batch_keep_their_order():
-    frames = [frame_of((n, 128, 128), "yuv420p", 8, 6) for n in (20, 40, 60)]
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
+def test_frames_of_a_batch_keep_their_order(pix_fmt):
+    frames = [frame_of((n, 128, 128), pix_fmt, 8, 6) for n in (20, 40, 60)]
     planes = stacked(frames)
     assert [plane.shape for plane in planes] == [(3, 6, 8), (3, 3, 4), (3, 3, 4)]
-    back = frames_of(planes, "yuv420p")
+    back = frames_of(planes, pix_fmt)
     assert [int(planes_of(frame)[0][0, 0, 0]) for frame in back] == [20, 40, 60]
 
 

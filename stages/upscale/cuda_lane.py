@@ -11,7 +11,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stages.upscale.lanes import Ends, Pending
+from stages.upscale.lanes import Ends, Pending, input_type
 from stages.upscale.tiles import Tiling, upscaled
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class CudaLane:
     def __init__(self, model: Any, dtype: torch.dtype, device: str, vram_mb: int) -> None:
         import torch
 
-        self._device, self._dtype = torch.device(device), dtype
+        self._device, self._input = torch.device(device), input_type(model, dtype)
         torch.zeros(1, device=device)  # CUDA's own memory is taken now, so that it can be counted
         total = torch.cuda.get_device_properties(self._device).total_memory
         self._allowed = max(256, vram_mb - (_driver_mb(device) or _CONTEXT_MB)) << 20
@@ -62,7 +62,7 @@ class CudaLane:
     def _step(self, ends: Ends, tiling: Tiling, planes: Planes) -> Planes:
         import torch
 
-        rgb = ends.open(planes).to(self._dtype, memory_format=torch.channels_last)
+        rgb = ends.open(planes).to(self._input, memory_format=torch.channels_last)
         return ends.close(upscaled(self._model, rgb, tiling))
 
     def _computed(self, key: Any, inputs: Planes, step: Callable[[Planes], Planes]) -> Planes:

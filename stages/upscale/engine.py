@@ -45,7 +45,8 @@ class Engine:
 
     Args:
         model: `torch.nn.Module`, fp32, [N, 3, H, W] → [N, 3, H * scale, W * scale], with `.spec` (see
-            `models.spec.ModelSpec`: scale, radius, align). It is copied, and stays as it is.
+            `models.spec.ModelSpec`: scale, radius, align), and perhaps `.mixed` (see `lanes.input_type`). It is copied,
+            and stays as it is.
         device: `auto`, `cpu`, `cuda`, `cuda:<number>`.
         precision: `auto`, `fp32`, `bf16`, `fp16`. A model without weights runs in fp32 on `auto`.
         tile: side of a tile, pixels of the source; 0: from free memory.
@@ -165,7 +166,7 @@ class Engine:
 
     def _planned(self, height: int, width: int) -> Plan:
         kind, area = self.choice.device.partition(":")[0], height * width
-        result = 3 * self.scale**2 * (self.choice.dtype.itemsize + 2) * area  # in and after the model
+        result = 3 * self.scale**2 * (4 + 2) * area  # fp32 at most, and the planes
         room = self._lane.free_bytes() - result
         quick = self._quick_side() if kind == "cpu" else max(height, width)
         tile = self._limits.tile

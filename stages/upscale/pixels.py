@@ -88,7 +88,7 @@ class Coded:
 
         if self.kind == "rgb":
             green, blue, red = planes
-            return torch.stack((red, green, blue), 1).float().mul_(1 / self.luma[1])
+            return torch.stack([plane.float() for plane in (red, green, blue)], 1).mul_(1 / self.luma[1])
         black, span = self.luma
         luma = planes[0].float().sub_(black).mul_(1 / span)
         if self.kind == "grey":
@@ -100,7 +100,7 @@ class Coded:
         import torch
 
         none, span = self.chroma
-        pair = torch.stack(planes[1:], 1).float().sub_(none)
+        pair = torch.stack([plane.float() for plane in planes[1:]], 1).sub_(none)  # GPUs stack no uint16
         red, blue = self.weights
         for index, weight in enumerate((blue, red)):
             pair[:, index].mul_((2 - 2 * weight) / span)
