@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stages.contract import Failure, StageError
 from stages.media.pixel_format import PixelFormat, pixel_format, plain_name
+from stages.upscale.threads import torch_threads
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -58,7 +59,10 @@ def stacked(frames: Sequence[VideoFrame]) -> Planes:
     import torch
 
     parts = [planes_of(frame) for frame in frames]
-    return parts[0] if len(parts) == 1 else tuple(torch.cat(plane) for plane in zip(*parts, strict=True))
+    if len(parts) == 1:
+        return parts[0]
+    with torch_threads(1):
+        return tuple(torch.cat(plane) for plane in zip(*parts, strict=True))
 
 
 def frames_of(planes: Planes, pix_fmt: str) -> list[VideoFrame]:
@@ -68,7 +72,8 @@ def frames_of(planes: Planes, pix_fmt: str) -> list[VideoFrame]:
         planes: of `planar(pix_fmt)`, each [N, h, w], on the CPU.
         pix_fmt: format of the frames; `yuvj420p` and the like are made as `yuv420p`, as range belongs to the colour.
     """
-    return [_frame(tuple(plane[index] for plane in planes), pix_fmt) for index in range(len(planes[0]))]
+    with torch_threads(1):
+        return [_frame(tuple(plane[index] for plane in planes), pix_fmt) for index in range(len(planes[0]))]
 
 
 def _frame(planes: Planes, pix_fmt: str) -> VideoFrame:
