@@ -17,6 +17,9 @@ REFERENCE_WHITE = 203
 ASSUMED_PEAK = 1000
 # Leaves colours up to 0.3 of white as they are and bends what is brighter; Hable's curve darkens all of it.
 _CURVE = "tonemap=mobius:param=0.3:desat=0"
+# FFmpeg gives zscale slices of the picture, and each slice takes its edge for the edge of the picture: colour of half
+# resolution is then wrong in some lines. One thread sees all of it.
+_ONE = "threads=1"
 _NEEDED = ("zscale", "tonemap", "sidedata")
 _MATRICES = {"gbr", "bt709", "fcc", "bt470bg", "smpte170m", "ycgco", "bt2020nc", "bt2020c", "ictcp"}
 _PLANAR = {"nv12": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le", "p210le": "yuv422p10le"}
@@ -43,11 +46,11 @@ def to_sdr(source: Colour, target_pix_fmt: str, light: Light | None, filters: Co
     given = f"matrixin={source.matrix}:rangein={source.range}"
     light_in = f"transferin={source.transfer}:primariesin={source.primaries}"
     chain = [
-        f"zscale={given}:{light_in}:transfer=linear:npl={REFERENCE_WHITE}",
+        f"zscale={given}:{light_in}:transfer=linear:npl={REFERENCE_WHITE}:{_ONE}",
         "format=gbrpf32le",
         "zscale=primaries=bt709",
         f"tonemap={_CURVE}:peak={max(peak, REFERENCE_WHITE) / REFERENCE_WHITE:.4f}",
-        "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv:dither=ordered",
+        f"zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv:dither=ordered:{_ONE}",
         f"format={planar}",
         *(f"sidedata=mode=delete:type={kind}" for kind in _gone(light)),
     ]
