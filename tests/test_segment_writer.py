@@ -145,7 +145,7 @@ def said(path: Path) -> dict[str, str]:
     "config",
     [
         settings("x264"),
-        settings("x264", quality=None, bitrate="300k", maxrate="400k", bufsize="600k", gop=20, tune="grain"),
+        settings("x264", quality=None, bitrate="300k", maxrate="400k", bufsize="600k", gop=20, tune="grain", threads=1),
         settings("x264", options={"profile:v": "main", "x264-params": "ref=2"}),
         settings("x265"),
         settings("x265", threads=1, quality=30, options={"x265-params": "bframes=2"}),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from stages.contract import Failure, StageError
 from stages.media.color import Colour
 from stages.media.encoders.catalog import adapter
-from stages.media.encoders.library import describe, library_options, open_encoder
+from stages.media.encoders.library import describe, held_note, library_options, open_encoder
 from stages.media.encoders.light_boxes import add_light
 from stages.media.encoders.memory import TrialMemory
 from stages.media.encoders.settings import EncoderConfig
@@ -54,7 +54,7 @@ class SegmentWriter:
     Attributes:
         start: pts of the first frame; None before it.
         frames: how many were given to the encoder.
-        notes: sentences on metadata that is not kept.
+        notes: sentences on metadata that is not kept, and on threads that are not taken.
 
     Raises:
         StageError: ENCODER when PyAV's libraries cannot encode so; DISK_FULL; HOST_OOM.
@@ -78,6 +78,7 @@ class SegmentWriter:
         light: Light | None = None,
     ) -> None:
         told, self.notes = hdr_options(config.codec, light, 0, explicit=True)
+        self.notes += held_note(config)
         options = library_options(config, cores, tier, colour, told)
         self.path = path
         self.start: int | None = None

@@ -34,7 +34,7 @@ def library_options(
     full = replace(config, options={**(told or {}), **config.options})
     options = video_options(full, cores, tier) | output_options(colour)
     named = {name.removesuffix(":v"): value for name, value in options.items() if name not in _NO_OPTIONS}
-    return _steadied(config.codec, _quieted(config.codec, named))
+    return _held(config.codec, _steadied(config.codec, _quieted(config.codec, named)))
 
 
 def _quieted(codec: str, options: dict[str, str]) -> dict[str, str]:
@@ -51,6 +51,31 @@ def _steadied(codec: str, options: dict[str, str]) -> dict[str, str]:
     and decides by it. That for AVX2 does not, and is as fast.
     """
     return _with(options, "x264-params", "asm=AVX2") if codec == "libx264" and _has_avx512() else options
+
+
+def _held(codec: str, options: dict[str, str]) -> dict[str, str]:
+    """By a rate too they must give the same each time, and not by which of their threads was ahead of which.
+
+    x264 under a highest rate looks at what its other threads have spent so far, whether they do frames or slices;
+    SVT-AV1 does with any rate, and its level 1 (`lp`) does one picture after another.
+    """
+    capped = "maxrate" in options
+    if codec == "libx264" and capped:
+        return options | {"threads": "1"}
+    if codec == "libx265" and capped:
+        return _with(options, "x265-params", "const-vbv=1")
+    if codec == "libsvtav1" and (capped or "b" in options):
+        given = [one for one in options.get("svtav1-params", "").split(":") if one and one.partition("=")[0] != "lp"]
+        return options | {"svtav1-params": ":".join([*given, "lp=1"])}
+    return options
+
+
+def held_note(config: EncoderConfig) -> list[str]:
+    """That fewer threads are taken than was asked for."""
+    if not config.maxrate or config.codec != "libx264" or (config.threads or 1) == 1:
+        return []
+    why = "with a highest rate x264 gives the same film each time in one thread alone"
+    return [f"encoder.threads={config.threads}: {why}, and was given one"]
 
 
 def _with(options: dict[str, str], name: str, param: str) -> dict[str, str]:
