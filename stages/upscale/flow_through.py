@@ -23,6 +23,7 @@ class Passage:
     Attributes:
         batch: frames that are taken at once.
         notes: sentences on what was assumed.
+        lost: sentences on what did not decode.
     """
 
     def __init__(self, engine: Engine, picture: Picture, order: Order) -> None:
@@ -36,6 +37,7 @@ class Passage:
         self._times: list[int | None] = []
         self.batch = engine.batch_for(picture.height, picture.width)
         self.notes: list[str] = []
+        self.lost: list[str] = []
 
     def work(self, frames: list[VideoFrame]) -> list[VideoFrame]:
         """Up to `batch` frames through the model; the stabiliser may keep one back."""
@@ -89,5 +91,5 @@ def _luma(planes: Planes, place: int, depth: int) -> Any:
     """Luma of the source at 8 bit, as the motion search takes it."""
     import torch
 
-    first = planes[0][place]
+    first = planes[0][place].contiguous()  # OpenCV takes no lines with something between them
     return first if depth == 8 else (first.to(torch.int32) >> (depth - 8)).to(torch.uint8)

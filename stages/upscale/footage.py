@@ -15,42 +15,106 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 DEINTERLACING = 1  # frames that bwdif looks at before and after the one that it makes
+_BACK_S = (0, 2, 10, 60)  # how far before a frame its key frame is looked for, until all is read from the beginning
 
 
 def footage(
-    path: Path, stream: int, span: tuple[int | None, int | None], *, deinterlace: bool = False, strict: bool = True
+    path: Path,
+    stream: int,
+    span: tuple[int | None, int | None],
+    *,
+    deinterlace: bool = False,
+    strict: bool = True,
+    lost: list[str] | None = None,
 ) -> Iterator[VideoFrame]:
     """Frames in order of display, from pts `span[0]` on and before `span[1]` (None: no bound), in the stream's base.
 
-    Damage that the decoder reports ends it, unless `strict` is off: then what decodes is given.
+    Damage that the decoder reports ends it, unless `strict` is off: then what decodes is given, each frame with a time
+    after that of the one before, and `lost` is told of the damage.
 
     Raises:
         StageError: BAD_INPUT.
     """
-    frames = _within(_decoded(path, stream, span[0], strict=strict), span)
+    lost = [] if lost is None else lost
+    if span[0] is None:
+        frames = _within(_decoded(path, stream, None, strict=strict, lost=lost), span)
+    else:
+        frames = _sought(path, stream, span[0], span[1], strict=strict, lost=lost)
     yield from _woven_apart(frames, path) if deinterlace else frames
 
 
-def _decoded(path: Path, index: int, start: int | None, *, strict: bool) -> Iterator[VideoFrame]:
+def _sought(
+    path: Path, index: int, first: int, end: int | None, *, strict: bool, lost: list[str]
+) -> Iterator[VideoFrame]:
+    """From the frame of pts `first` on, by seeking further back each time that the seek landed behind its key frame.
+
+    A transport stream has no index, so that a seek lands anywhere; and where pictures are refreshed bit by bit, none
+    comes out for a while after a key frame.
+    """
+    for back in (*_BACK_S, None):
+        frames = _within(_decoded(path, index, first, strict=strict, lost=lost, back=back), (first, end))
+        found = next(frames, None)
+        if found is not None and (back is None or found.pts == first):
+            yield found
+            yield from frames
+            return
+
+
+def _decoded(
+    path: Path, index: int, start: int | None, *, strict: bool, lost: list[str], back: int | None = 0
+) -> Iterator[VideoFrame]:
+    """Frames from a key frame on that is `back` s before `start` or earlier; None: from the beginning."""
     import av
 
     with opened(path) as container, reading(path):
         stream = picture_stream(container, path, index)
         stream.thread_type = "AUTO"
-        if start is not None:
-            container.seek(start, stream=stream, backward=True)
-        for packet in container.demux(stream):
+        if strict:  # else what is wrong is concealed, and looks as the decoder guesses
+            stream.codec_context.options = {"err_detect": "explode"}
+        sought = start is not None and back is not None
+        if start is not None and back is not None:
+            container.seek(start - round(back / stream.time_base), stream=stream, backward=True)
+        for packet in _from_key(container.demux(stream)) if sought else container.demux(stream):
             try:
                 frames = packet.decode()
-            except av.FFmpegError:
-                if strict:
-                    raise
+            except av.InvalidDataError as error:
+                if strict and not sought:
+                    raise _damaged(path, packet.pts, stream) from error
+                lost.append(_damaged(path, packet.pts, stream).sentence)
                 continue
             for frame in frames:
-                if strict and frame.is_corrupt:
-                    said = f"{path.name}: is damaged near {float(frame.time or 0):.2f} s"
-                    raise StageError(Failure.BAD_INPUT, f"{said}; video.salvage=true keeps what decodes")
+                sought = sought and (start is None or frame.pts is None or frame.pts < start)
+                if frame.is_corrupt and not sought:
+                    if strict:
+                        raise _damaged(path, frame.pts, stream)
+                    lost.append(_damaged(path, frame.pts, stream).sentence)
                 yield frame
+
+
+def _from_key(packets: Iterable[Any]) -> Iterator[Any]:
+    """Packets from the first key frame on: those before it cannot be decoded."""
+    begun = False
+    for packet in packets:
+        begun = begun or packet.is_keyframe or not packet.size
+        if begun:
+            yield packet
+
+
+def _damaged(path: Path, pts: int | None, stream: Any) -> StageError:
+    where = f" near {float(pts * stream.time_base):.2f} s" if pts is not None else ""
+    return StageError(Failure.BAD_INPUT, f"{path.name}: is damaged{where}; video.salvage=true keeps what decodes")
+
+
+def in_order(frames: Iterable[VideoFrame], step: int) -> Iterator[VideoFrame]:
+    """Frames that have no time, or not a later one than the frame before: the first get `step`, the others 1 more."""
+    last: int | None = None
+    for frame in frames:
+        if frame.pts is None:
+            frame.pts = 0 if last is None else last + step
+        elif last is not None and frame.pts <= last:
+            frame.pts = last + 1
+        last = frame.pts
+        yield frame
 
 
 def _within(frames: Iterable[VideoFrame], span: tuple[int | None, int | None]) -> Iterator[VideoFrame]:

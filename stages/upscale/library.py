@@ -68,17 +68,12 @@ def process_streaming(
         StageError: with its class and one sentence.
     """
     source, target = Path(input_path), Path(output_path)
-    container = target.suffix.lstrip(".").lower()
-    if container not in CONTAINERS:
-        words = ", ".join(f".{name}" for name in CONTAINERS)
-        raise StageError(Failure.BAD_INPUT, f"{target.name}: is no container that is written; name it {words}")
-    if not source.is_file():
-        raise StageError(Failure.BAD_INPUT, f"{source}: there is no such file; name a film")
+    container = _container(source, target)
     home = Path(work_dir) if work_dir else target.with_name(f".{target.name}.reeltune")
     chosen = asdict(own_config(encoder)) | dict(encoder_settings or {})
     asked = UpscalerSettings(**upscaler)
-    film = {"film": Artifact(source, KIND)}
-    survey = SurveyUpscale(SurveyUpscaleSettings(upscaler=asdict(asked), encoder=chosen, container=container))
+    film = {"film": Artifact(source, KIND, digest=_sha256(source))}
+    survey = _survey(SurveyUpscaleSettings(upscaler=asdict(asked), encoder=chosen, container=container))
     looked = survey.run(Work(Item(source.stem, artifacts=film), _empty(home / "survey")))
     parts, resumed, notes = _parts(looked, film, asked, home, progress)
     joiner = JoinFilm(JoinFilmSettings())
@@ -88,6 +83,31 @@ def process_streaming(
     move_durably(result.files["video"], target)
     shutil.rmtree(home)
     return Streamed(target, len(parts), resumed, (*looked.notes, *notes, *result.notes))
+
+
+def _container(source: Path, target: Path) -> str:
+    """What the suffix of the target says, when all is well with both paths."""
+    container = target.suffix.lstrip(".").lower()
+    if container not in CONTAINERS:
+        words = ", ".join(f".{name}" for name in CONTAINERS)
+        raise StageError(Failure.BAD_INPUT, f"{target.name}: is no container that is written; name it {words}")
+    if not source.is_file():
+        raise StageError(Failure.BAD_INPUT, f"{source}: there is no such file; name a film")
+    if target.exists() and target.samefile(source):
+        raise StageError(Failure.BAD_INPUT, f"{target}: is the film itself; name another file to write")
+    return container
+
+
+def _survey(config: SurveyUpscaleSettings) -> SurveyUpscale:
+    problem = next(iter(SurveyUpscale.problems(config, "")), None)
+    if problem is not None:
+        raise StageError(Failure.BAD_INPUT, problem.sentence())
+    return SurveyUpscale(config)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parts(
@@ -100,12 +120,14 @@ def _parts(
     resumed, notes = 0, []
     try:
         for number, child in enumerate(looked.children):
-            kept = home / "segments" / f"{_key(child)}.{'sides' if child.name == 'sides' else 'mp4'}"
-            if kept.is_file():
+            key = _key(child, film["film"].digest)
+            kept = _kept(home / "segments", key)
+            if kept is not None:
                 resumed += 1
             else:
                 share = _Share(progress, number, len(looked.children))
-                notes += _made(stage, child, film, home, kept, share)
+                kept, said = _made(stage, child, film, home, key, share)
+                notes += said
             parts.append(Item(child.name, child.data, {"segment": Artifact(kept, _SEGMENT)}))
     finally:
         stage.close()
@@ -126,19 +148,30 @@ class _Share:
 
 
 def _made(
-    stage: UpscaleSegment, child: Child, film: Mapping[str, Artifact], home: Path, kept: Path,
+    stage: UpscaleSegment, child: Child, film: Mapping[str, Artifact], home: Path, key: str,
     progress: Callable[[float], None],
-) -> list[str]:  # fmt: skip
+) -> tuple[Path, list[str]]:  # fmt: skip
     work = Work(Item(child.name, child.data, film), _empty(home / "work"), progress=progress)
     result = stage.run(work)
     stage.verify(work, result)
-    move_durably(result.files["segment"], kept)
-    return list(result.notes)
+    made = result.files["segment"]
+    kept = home / "segments" / f"{key}-{_sha256(made)}{made.suffix}"
+    move_durably(made, kept)
+    return kept, list(result.notes)
 
 
-def _key(child: Child) -> str:
-    """Name of a segment: what it is made of, so that other words never take it for theirs."""
-    said = json.dumps({name: child.data[name] for name in ("piece", "order")}, sort_keys=True)
+def _kept(folder: Path, key: str) -> Path | None:
+    """The segment of an earlier call; its name says what it is made of, and what its bytes were."""
+    for path in folder.glob(f"{key}-*"):
+        if path.stem.partition("-")[2] == _sha256(path):
+            return path
+        path.unlink()
+    return None
+
+
+def _key(child: Child, film: str) -> str:
+    """What a segment is made of, so that other words or another film never take it for theirs."""
+    said = json.dumps({"film": film, **{name: child.data[name] for name in ("piece", "order")}}, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 

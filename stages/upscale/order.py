@@ -54,6 +54,11 @@ class Order:
         return Fraction(self.time_base)
 
     @property
+    def step(self) -> int:
+        """From one frame to the next at its rate, in units of the time base."""
+        return max(1, round(1 / (Fraction(self.rate) * self.base)))
+
+    @property
     def config(self) -> EncoderConfig:
         """The encoder's settings."""
         return EncoderConfig(**self.encoder)

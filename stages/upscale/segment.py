@@ -11,7 +11,7 @@ from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Wor
 from stages.media.film import Picture, look_at
 from stages.platform import usable_cpus
 from stages.upscale.flow_through import Passage
-from stages.upscale.footage import footage
+from stages.upscale.footage import footage, in_order
 from stages.upscale.guard import DiskWatch
 from stages.upscale.order import Order
 from stages.upscale.settings import UpscaleSegmentSettings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from stages.media.encoders.inprocess import SegmentWriter
     from stages.upscale.engine import Engine
-    from stages.upscale.frames_on_disk import Footprint
     from stages.upscale.models.upscaler import Upscaler
 
 _MB = 1024 * 1024
@@ -37,9 +36,6 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
     consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
     produces: ClassVar[Mapping[str, str]] = {"segment": "video/segment"}
     reads = ("piece", "order")
-
-    # Called with the number of a batch's first frame before it is tried: where tests let memory run out.
-    injector: Callable[[int], None] | None = None
 
     _model: Upscaler | None = None
     _engine: Engine | None = None
@@ -59,8 +55,6 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             return convert_sides(work, film, piece)
         order = Order.from_json(work.item.data["order"])
         picture = next(p for p in look_at(film).pictures if p.stream == order.stream)
-        if self.config.mode == "frames_on_disk":
-            return self._by_files(film, picture, order, work)
         target = work.scratch / "segment.mp4"
         began = time.monotonic()
         engine = self._opened(order)
@@ -70,14 +64,24 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         with self._writer(target, picture, order) as writer:
             report = self._streamed(film, order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
-        notes = [*passage.notes, *writer.notes, *engine.steps[steps:], *filter(None, [watch.note()])]
+        notes = [
+            *passage.notes,
+            *_lost_said(passage.lost, writer.frames),
+            *writer.notes,
+            *engine.steps[steps:],
+            *filter(None, [watch.note()]),
+        ]
         metrics = _metrics(report, writer.frames, target, time.monotonic() - began, engine)
         return Result({"segment": target}, metrics=metrics, notes=notes)
 
     def _streamed(
         self, film: Path, order: Order, passage: Passage, writer: SegmentWriter, watch: DiskWatch, work: Work
     ) -> StreamReport:
-        frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict)
+        frames = footage(
+            film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=passage.lost
+        )
+        if order.decode == (None, None):  # a raw stream has no times, and a damaged one may have wrong ones
+            frames = in_order(frames, order.step)
 
         def write(frame: VideoFrame) -> None:
             watch.check()
@@ -95,43 +99,20 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             progress=_told(work.progress, order.count),
         )
 
-    def _by_files(self, film: Path, picture: Picture, order: Order, work: Work) -> Result:
-        """The same by way of files, to compare with."""
-        from stages.upscale.frames_on_disk import FramesOnDisk
-
-        target, began = work.scratch / "segment.mp4", time.monotonic()
-        watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
-        by_files = FramesOnDisk(
-            self._loaded(), picture, order, work.scratch, watch, device=self._device, tile=self.config.tile
-        )
-        frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict)
-        with self._writer(target, picture, order) as writer:
-            footprint = by_files.run(frames, writer, work.progress)
-        _complete(film, order, writer.frames)
-        notes = [*by_files.notes(), *writer.notes, *filter(None, [watch.note()])]
-        return Result({"segment": target}, metrics=_file_metrics(footprint, target, began), notes=notes)
-
-    def _loaded(self) -> Upscaler:
+    def _opened(self, order: Order) -> Engine:
+        """The engine around the model, made once and kept for the segments to come."""
+        from stages.upscale.engine import Engine
         from stages.upscale.models.load import load
 
         if self._model is None:
             self._model = load(self.config, self.config.models_dir)
-        return self._model
-
-    @property
-    def _device(self) -> str:
-        return "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
-
-    def _opened(self, order: Order) -> Engine:
-        """The engine around the model, made once and kept for the segments to come."""
-        from stages.upscale.engine import Engine
-
         if self._engine is None:
             on_oom = "fail" if self.config.on_oom == "fail" else "degrade"
+            device = "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
             vram_mb = min(self.config.vram_mb, self.config.gpu_mb or self.config.vram_mb)
             self._engine = Engine(
-                self._loaded(), device=self._device, precision=order.precision, tile=self.config.tile,
-                batch=self.config.batch, vram_mb=vram_mb, on_oom=on_oom, injector=self.injector,
+                self._model, device=device, precision=order.precision, tile=self.config.tile, batch=self.config.batch,
+                vram_mb=vram_mb, on_oom=on_oom,
             )  # fmt: skip
         return self._engine
 
@@ -182,6 +163,11 @@ def _complete(film: Path, order: Order, count: int) -> None:
         raise StageError(Failure.BAD_INPUT, f"{sentence}; video.salvage=true keeps what decodes")
 
 
+def _lost_said(lost: list[str], count: int) -> list[str]:
+    """What salvage found: the first damage, and how much is left."""
+    return [f"{lost[0].partition(';')[0]}; the {count} frames that decode were kept"] if lost else []
+
+
 def _metrics(report: StreamReport, frames: int, target: Path, wall_s: float, engine: Any) -> dict[str, float]:
     found: dict[str, Json] = {
         "video.frames": frames,
@@ -194,12 +180,3 @@ def _metrics(report: StreamReport, frames: int, target: Path, wall_s: float, eng
     }
     vram = getattr(engine, "vram_peak_mb", 0)
     return found | ({"resource.vram_peak_mb": vram} if vram else {})
-
-
-def _file_metrics(footprint: Footprint, target: Path, began: float) -> dict[str, float]:
-    return {
-        "video.frames": footprint.frames,
-        "upscale.frames_mb": footprint.nbytes / 1e6,
-        "upscale.segment_bytes": target.stat().st_size,
-        "upscale.fps": footprint.frames / max(time.monotonic() - began, 1e-3),
-    }

@@ -20,6 +20,7 @@ from stages.media.encoders.trial import Trial
 from stages.media.film import Film, Picture, look_at
 from stages.platform import usable_cpus
 from stages.settings import Problem, range_problems
+from stages.upscale.cut_off import cut_off
 from stages.upscale.footage import DEINTERLACING
 from stages.upscale.guard import DiskLimit, Extent, limit_rate
 from stages.upscale.models.load import ModelFacts, facts
@@ -56,6 +57,7 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         """
         film = look_at(work.item.artifacts["film"].path)
         picture, asked = film.pictures[0], self.asked
+        cut = self._cut_off(film)
         model = facts(asked, self.config.models_dir)
         times = times_of(film, picture)
         config, notes = self._encoder(film, picture, model.scale)
@@ -68,12 +70,19 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         whole = self.config.salvage or not times.distinct or asked.mode == "frames_on_disk"
         orders = [self._whole(template, times)] if whole else list(_segments(template, times, picture, asked))
         used = {**_effective(config, model, precision), "video.container": around.container.name}
-        said = [*notes, *([limit.sentence] if limit.sentence else []), *around.notes, *_others_said(film)]
+        said = [*cut, *notes, *([limit.sentence] if limit.sentence else []), *around.notes, *_others_said(film)]
         return Result(
             children=list(self._children(orders, picture, times, around, exact=not whole or not self.config.salvage)),
             data={EFFECTIVE: used},
             notes=[*said, *([f"{film.path.name}: deinterlaced by bwdif, one frame from each"] if woven else [])],
         )
+
+    def _cut_off(self, film: Film) -> list[str]:
+        """A note that the end is missing; refused, unless that was allowed."""
+        said = cut_off(film)
+        if said and not self.config.salvage:
+            raise StageError(Failure.BAD_INPUT, f"{said}; video.salvage=true keeps what decodes")
+        return [f"{said}; what is there was kept"] if said else []
 
     def _encoder(self, film: Film, picture: Picture, scale: int) -> tuple[EncoderConfig, list[str]]:
         """The encoder that works at the size of the result, in process, and why it is another than was asked for."""
@@ -174,7 +183,7 @@ _EXACT = ("lanczos", "identity")  # nothing is won by computing these in fewer b
 
 def _precision(asked: UpscalerSettings, model: ModelFacts, gpu_mb: int) -> str:
     """What the model computes in. `device=auto` leaves a GPU alone of which the run may plan with nothing."""
-    if asked.mode == "frames_on_disk" or (asked.precision == "auto" and model.arch in _EXACT):
+    if asked.precision == "auto" and model.arch in _EXACT:
         return "fp32"
     device = "cpu" if asked.device == "auto" and not gpu_mb else asked.device
     return choose_precision(device, asked.precision).precision
