@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from stages.media.encoders.inprocess import SegmentWriter
     from stages.upscale.engine import Engine
+    from stages.upscale.frames_on_disk import Footprint
     from stages.upscale.models.upscaler import Upscaler
 
 _MB = 1024 * 1024
@@ -36,6 +37,9 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
     consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
     produces: ClassVar[Mapping[str, str]] = {"segment": "video/segment"}
     reads = ("piece", "order")
+
+    # Called with the number of a batch's first frame before it is tried: where tests let memory run out.
+    injector: Callable[[int], None] | None = None
 
     _model: Upscaler | None = None
     _engine: Engine | None = None
@@ -55,6 +59,8 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             return convert_sides(work, film, piece)
         order = Order.from_json(work.item.data["order"])
         picture = next(p for p in look_at(film).pictures if p.stream == order.stream)
+        if self.config.mode == "frames_on_disk":
+            return self._by_files(film, picture, order, work)
         target = work.scratch / "segment.mp4"
         began = time.monotonic()
         engine = self._opened(order)
@@ -68,6 +74,7 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             *passage.notes,
             *_lost_said(passage.lost, writer.frames),
             *writer.notes,
+            *engine.notes,
             *engine.steps[steps:],
             *filter(None, [watch.note()]),
         ]
@@ -99,20 +106,48 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             progress=_told(work.progress, order.count),
         )
 
-    def _opened(self, order: Order) -> Engine:
-        """The engine around the model, made once and kept for the segments to come."""
-        from stages.upscale.engine import Engine
+    def _by_files(self, film: Path, picture: Picture, order: Order, work: Work) -> Result:
+        """The same by way of files, to compare with."""
+        from stages.upscale.frames_on_disk import FramesOnDisk
+
+        target, began = work.scratch / "segment.mp4", time.monotonic()
+        watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
+        by_files = FramesOnDisk(
+            self._loaded(), picture, order, work.scratch, watch, device=self._device, tile=self.config.tile
+        )
+        lost: list[str] = []
+        frames = footage(
+            film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=lost
+        )
+        if order.decode == (None, None):  # a raw stream has no times, and a damaged one may have wrong ones
+            frames = in_order(frames, order.step)
+        with self._writer(target, picture, order) as writer:
+            footprint = by_files.run(frames, writer, work.progress)
+        _complete(film, order, writer.frames)
+        notes = [*by_files.notes(), *_lost_said(lost, writer.frames), *writer.notes, *filter(None, [watch.note()])]
+        return Result({"segment": target}, metrics=_file_metrics(footprint, target, began), notes=notes)
+
+    def _loaded(self) -> Upscaler:
         from stages.upscale.models.load import load
 
         if self._model is None:
             self._model = load(self.config, self.config.models_dir)
+        return self._model
+
+    @property
+    def _device(self) -> str:
+        return "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
+
+    def _opened(self, order: Order) -> Engine:
+        """The engine around the model, made once and kept for the segments to come."""
+        from stages.upscale.engine import Engine
+
         if self._engine is None:
             on_oom = "fail" if self.config.on_oom == "fail" else "degrade"
-            device = "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
             vram_mb = min(self.config.vram_mb, self.config.gpu_mb or self.config.vram_mb)
             self._engine = Engine(
-                self._model, device=device, precision=order.precision, tile=self.config.tile, batch=self.config.batch,
-                vram_mb=vram_mb, on_oom=on_oom,
+                self._loaded(), device=self._device, precision=order.precision, tile=self.config.tile,
+                batch=self.config.batch, vram_mb=vram_mb, on_oom=on_oom, injector=self.injector,
             )  # fmt: skip
         return self._engine
 
@@ -180,3 +215,12 @@ def _metrics(report: StreamReport, frames: int, target: Path, wall_s: float, eng
     }
     vram = getattr(engine, "vram_peak_mb", 0)
     return found | ({"resource.vram_peak_mb": vram} if vram else {})
+
+
+def _file_metrics(footprint: Footprint, target: Path, began: float) -> dict[str, float]:
+    return {
+        "video.frames": footprint.frames,
+        "upscale.frames_mb": footprint.nbytes / 1e6,
+        "upscale.segment_bytes": target.stat().st_size,
+        "upscale.fps": footprint.frames / max(time.monotonic() - began, 1e-3),
+    }

@@ -183,7 +183,7 @@ _EXACT = ("lanczos", "identity")  # nothing is won by computing these in fewer b
 
 def _precision(asked: UpscalerSettings, model: ModelFacts, gpu_mb: int) -> str:
     """What the model computes in. `device=auto` leaves a GPU alone of which the run may plan with nothing."""
-    if asked.precision == "auto" and model.arch in _EXACT:
+    if asked.mode == "frames_on_disk" or (asked.precision == "auto" and model.arch in _EXACT):
         return "fp32"
     device = "cpu" if asked.device == "auto" and not gpu_mb else asked.device
     return choose_precision(device, asked.precision).precision
