@@ -206,9 +206,7 @@ def test_a_file_that_was_cut_off(reference, tmp_path):
     whole = recoded(reference, tmp_path / "whole.mkv", *words).read_bytes()
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(
-        StageError, match=r"film: has \d+ frames, the reference 40: it ends after index \d+"
-    ) as said:
+    with pytest.raises(StageError, match=r"film: has \d+ frames, the reference 40: it ends after index \d+") as said:
         score(reference, cut, tmp_path / "s")
     assert said.value.failure is Failure.BAD_INPUT
 
