@@ -59,8 +59,8 @@ def test_again_nothing_is_done_and_a_tile_size_redoes_no_frame(first):
 
 
 def test_killed_in_the_middle_the_film_is_the_same_to_the_bit(tmp_path):
-    source = film(tmp_path / "long.mp4", *H264, seconds=8, size="320x180")
-    words = [*QUIET, "pipeline=upscale", str(source), *QUICK, "upscaler.segment_s=1", "upscaler.stabilise=light"]
+    source = film(tmp_path / "long.mp4", *H264, seconds=4, size="160x96")
+    words = [*QUIET, "pipeline=upscale", str(source), *QUICK, "upscaler.segment_s=0.5", "upscaler.stabilise=light"]
     (tmp_path / "whole").mkdir()
     whole = reeltune(tmp_path / "whole", *words)
     assert whole.code == 0, whole.err
