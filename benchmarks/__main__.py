@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode", "stabilise", "upscale")
+NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode", "stabilise", "upscale_engine", "upscale")
 
 
 def main() -> int:

@@ -17,6 +17,16 @@ X264 = {"name": "x264", "codec": "libx264", "preset": "ultrafast", "quality": 23
 X265 = {"name": "x265", "codec": "libx265", "preset": "ultrafast", "quality": 28, "pix_fmt": "auto"}
 SVTAV1 = {"name": "svtav1", "codec": "libsvtav1", "preset": "12", "quality": 40, "pix_fmt": "auto"}
 
+# Damaged films of a shared folder: name, what is said of it, frames that can be kept.
+DAMAGED = [
+    ("corrupt.jpg", "is damaged", 1),
+    ("invalid_header", "is no media file", 0),
+    ("no_duration.webm", "", 74),
+    ("sample_empty_track.mp4", "nothing of its video stream 1 can be decoded", 30),
+    ("sample_missing_stsd.mp4", "the codec of its audio stream 1 is not known", 30),
+    ("sample_with_junk", "is damaged", 3),
+]
+
 
 @dataclass
 class Made:

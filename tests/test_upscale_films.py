@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from film_help import apart, film, held, vfr
+from film_help import DAMAGED, apart, film, held, vfr
 from picture_help import ffmpeg
 from upscale_help import LOSSLESS, larger, modelled, most_apart, pictures, same, stamps
 
@@ -234,13 +234,7 @@ def test_cut_off_and_changed_films(tmp_path):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="REELTUNE_MEDIA names no folder of damaged films")
-@pytest.mark.parametrize(
-    ("name", "said", "kept"),
-    [("corrupt.jpg", "is damaged", 1), ("invalid_header", "is no media file", 0), ("no_duration.webm", "", 74),
-     ("sample_empty_track.mp4", "nothing of its video stream 1 can be decoded", 30),
-     ("sample_missing_stsd.mp4", "the codec of its audio stream 1 is not known", 30),
-     ("sample_with_junk", "is damaged", 3)],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "said", "kept"), DAMAGED)
 def test_real_damage(tmp_path, name, said, kept):
     if said:
         assert said in refused(SHARED / name, tmp_path / "a")

@@ -57,6 +57,11 @@ class Picture:
     light: Light | None = None
 
     @property
+    def pace(self) -> Fraction:
+        """Frames per second to plan with: the rate that is stated, or 25 where none is."""
+        return self.rate or Fraction(25)
+
+    @property
     def turned(self) -> bool:
         """Whether width and height change places when it is shown."""
         return self.rotation % 180 != 0

@@ -22,8 +22,6 @@ class Passage:
 
     Attributes:
         batch: frames that are taken at once.
-        notes: sentences on what was assumed.
-        lost: sentences on what did not decode.
     """
 
     def __init__(self, engine: Engine, picture: Picture, order: Order) -> None:
@@ -36,8 +34,6 @@ class Passage:
         self._steady = Stabiliser(cast(Level, order.stabilise), order.scale, threads=len(usable_cpus()))
         self._times: list[int | None] = []
         self.batch = engine.batch_for(picture.height, picture.width)
-        self.notes: list[str] = []
-        self.lost: list[str] = []
 
     def work(self, frames: list[VideoFrame]) -> list[VideoFrame]:
         """Up to `batch` frames through the model; the stabiliser may keep one back."""

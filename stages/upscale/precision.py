@@ -32,6 +32,11 @@ class Choice:
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.precision]
 
 
+def device_for(asked: str, gpu_mb: int) -> str:
+    """The device to ask for: `auto` leaves a GPU alone of which the run may plan with nothing (`gpu_mb` is 0)."""
+    return "cpu" if asked == "auto" and not gpu_mb else asked
+
+
 def choose(device: str = "auto", precision: str = "auto") -> Choice:
     """The device and precision to run on: what was asked for, or the fastest that computes well.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from stages.upscale.flow_through import Passage
 from stages.upscale.footage import footage, in_order
 from stages.upscale.guard import DiskWatch
 from stages.upscale.order import Order
+from stages.upscale.precision import device_for
 from stages.upscale.settings import UpscaleSegmentSettings
 from stages.upscale.stream import StreamReport, StreamState, run_stream
 from stages.video.piece import SIDES, Piece
@@ -65,14 +66,13 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         began = time.monotonic()
         engine = self._opened(order)
         steps = len(engine.steps)
-        passage = Passage(engine, picture, order)
+        passage, lost = Passage(engine, picture, order), list[str]()
         watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
         with self._writer(target, picture, order) as writer:
-            report = self._streamed(film, order, passage, writer, watch, work)
+            report = self._streamed(_decoded(film, order, lost), order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
         notes = [
-            *passage.notes,
-            *_lost_said(passage.lost, writer.frames),
+            *_lost_said(lost, writer.frames),
             *writer.notes,
             *engine.notes,
             *engine.steps[steps:],
@@ -82,14 +82,14 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         return Result({"segment": target}, metrics=metrics, notes=notes)
 
     def _streamed(
-        self, film: Path, order: Order, passage: Passage, writer: SegmentWriter, watch: DiskWatch, work: Work
+        self,
+        frames: Iterator[VideoFrame],
+        order: Order,
+        passage: Passage,
+        writer: SegmentWriter,
+        watch: DiskWatch,
+        work: Work,
     ) -> StreamReport:
-        frames = footage(
-            film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=passage.lost
-        )
-        if order.decode == (None, None):  # a raw stream has no times, and a damaged one may have wrong ones
-            frames = in_order(frames, order.step)
-
         def write(frame: VideoFrame) -> None:
             watch.check()
             writer.write(frame)
@@ -116,13 +116,8 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             self._loaded(), picture, order, work.scratch, watch, device=self._device, tile=self.config.tile
         )
         lost: list[str] = []
-        frames = footage(
-            film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=lost
-        )
-        if order.decode == (None, None):  # a raw stream has no times, and a damaged one may have wrong ones
-            frames = in_order(frames, order.step)
         with self._writer(target, picture, order) as writer:
-            footprint = by_files.run(frames, writer, work.progress)
+            footprint = by_files.run(_decoded(film, order, lost), writer, work.progress)
         _complete(film, order, writer.frames)
         notes = [*by_files.notes(), *_lost_said(lost, writer.frames), *writer.notes, *filter(None, [watch.note()])]
         return Result({"segment": target}, metrics=_file_metrics(footprint, target, began), notes=notes)
@@ -136,7 +131,7 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
 
     @property
     def _device(self) -> str:
-        return "cpu" if self.config.device == "auto" and not self.config.gpu_mb else self.config.device
+        return device_for(self.config.device, self.config.gpu_mb)
 
     def _opened(self, order: Order) -> Engine:
         """The engine around the model, made once and kept for the segments to come."""
@@ -165,7 +160,7 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
 
     @classmethod
     def needs(cls, config: UpscaleSegmentSettings) -> Needs:  # noqa: ARG003
-        """All cores, and memory by the size of the frames: what a segment really takes is told by its order."""
+        """All cores: the model fills them."""
         return Needs(cpu_threads=float(len(usable_cpus())), ram_mb=1500)
 
     @classmethod
@@ -174,6 +169,13 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         from importlib.metadata import version
 
         return {"torch": version("torch"), "pyav": version("av")}
+
+
+def _decoded(film: Path, order: Order, lost: list[str]) -> Iterator[VideoFrame]:
+    """The frames that go in; `lost` is told of damage."""
+    frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=lost)
+    # a raw stream has no times, and a damaged one may have wrong ones
+    return in_order(frames, order.step) if order.decode == (None, None) else frames
 
 
 def _bytes(frame: Any) -> int:

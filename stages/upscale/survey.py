@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
-from fractions import Fraction
-from pathlib import Path
 from typing import ClassVar
 
 from stages.contract import EFFECTIVE, Child, Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.media.encoders.catalog import adapter
-from stages.media.encoders.choose import choose
 from stages.media.encoders.inprocess import try_in_process
 from stages.media.encoders.machine import machine_identity
 from stages.media.encoders.memory import TrialMemory
-from stages.media.encoders.pixels import settled
 from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settle import settle
 from stages.media.encoders.trial import Trial
 from stages.media.film import Film, Picture, look_at
 from stages.platform import usable_cpus
@@ -26,6 +23,7 @@ from stages.upscale.guard import DiskLimit, Extent, limit_rate
 from stages.upscale.models.load import ModelFacts, facts
 from stages.upscale.order import Order
 from stages.upscale.precision import choose as choose_precision
+from stages.upscale.precision import device_for
 from stages.upscale.settings import SurveyUpscaleSettings, UpscalerSettings
 from stages.upscale.stabilise import WINDOW
 from stages.video.beside import Beside, beside
@@ -33,7 +31,7 @@ from stages.video.carried import Carried
 from stages.video.parting import Times, times_of
 from stages.video.piece import PICTURES, Piece
 
-_RATE = Fraction(25)  # of a film that states none
+_EXACT = ("lanczos", "identity")  # nothing is won by computing these in fewer bits
 
 
 class SurveyUpscale(Stage[SurveyUpscaleSettings]):
@@ -72,7 +70,7 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         used = {**_effective(config, model, precision), "video.container": around.container.name}
         said = [*cut, *notes, *([limit.sentence] if limit.sentence else []), *around.notes, *_others_said(film)]
         return Result(
-            children=list(self._children(orders, picture, times, around, exact=not whole or not self.config.salvage)),
+            children=list(self._children(orders, picture, times, around, exact=not self.config.salvage)),
             data={EFFECTIVE: used},
             notes=[*said, *([f"{film.path.name}: deinterlaced by bwdif, one frame from each"] if woven else [])],
         )
@@ -86,25 +84,20 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
 
     def _encoder(self, film: Film, picture: Picture, scale: int) -> tuple[EncoderConfig, list[str]]:
         """The encoder that works at the size of the result, in process, and why it is another than was asked for."""
-        wanted = EncoderConfig(**self.config.encoder)
-        memory = TrialMemory(Path(self.config.trials), machine_identity()) if self.config.trials else None
-        size = (picture.width * scale, picture.height * scale)
+        asked, size = self.config, (picture.width * scale, picture.height * scale)
 
-        def trial(config: EncoderConfig) -> Trial:
-            ready, _ = settled(config, picture.pix_fmt)
-            return try_in_process(ready, *size, self._cores, self.config.tier, memory=memory)
+        def trial(ready: EncoderConfig, memory: TrialMemory | None) -> Trial:
+            return try_in_process(ready, *size, self._cores, asked.tier, memory=memory)
 
-        choice = choose(wanted, trial, source_pix_fmt=picture.pix_fmt, tier=self.config.tier)
-        config, lost = settled(choice.config, picture.pix_fmt)
-        said = [*([choice.reason] if config.name != wanted.name else []), *lost, *(memory.notes if memory else ())]
+        config, said = settle(EncoderConfig(**asked.encoder), picture.pix_fmt, asked.tier, asked.trials, trial)
         return config, [f"{film.path.name}: {note}" for note in said]
 
     def _limit(self, film: Film, picture: Picture, times: Times, config: EncoderConfig, scale: int) -> DiskLimit:
         """The highest rate that keeps segments and finished film within what the disk may be used for."""
         asked, size = self.asked, film.path.stat().st_size
-        rate = picture.rate or _RATE
         extent = Extent(
-            picture.width * scale, picture.height * scale, times.timeline.count, float(times.timeline.count / rate),
+            picture.width * scale, picture.height * scale,
+            times.timeline.count, float(times.timeline.count / picture.pace),
             segments=_number(times, picture, asked), copied=max(0, size - sum(times.coding.sizes or (size,))),
         )  # fmt: skip
         return limit_rate(
@@ -128,7 +121,7 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
     ) -> Order:
         return Order(
             stream=picture.stream, time_base=str(picture.time_base), decode=(None, None), keep=(None, None), count=0,
-            frames=(0, 0), deinterlace=woven, encoder=asdict(config), rate=str(picture.rate or _RATE),
+            frames=(0, 0), deinterlace=woven, encoder=asdict(config), rate=str(picture.pace),
             scale=model.scale, model={"name": model.name, "sha256": model.sha256}, precision=precision,
             stabilise=self.asked.stabilise, strict=not self.config.salvage,
         )  # fmt: skip
@@ -178,15 +171,11 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
             yield Problem("upscaler.scale", f"the embedded model has no ×{asked.scale}", "use 2 or 4")
 
 
-_EXACT = ("lanczos", "identity")  # nothing is won by computing these in fewer bits
-
-
 def _precision(asked: UpscalerSettings, model: ModelFacts, gpu_mb: int) -> str:
-    """What the model computes in. `device=auto` leaves a GPU alone of which the run may plan with nothing."""
+    """What the model computes in."""
     if asked.mode == "frames_on_disk" or (asked.precision == "auto" and model.arch in _EXACT):
         return "fp32"
-    device = "cpu" if asked.device == "auto" and not gpu_mb else asked.device
-    return choose_precision(device, asked.precision).precision
+    return choose_precision(device_for(asked.device, gpu_mb), asked.precision).precision
 
 
 def _segments(template: Order, times: Times, picture: Picture, asked: UpscalerSettings) -> Iterator[Order]:
@@ -202,7 +191,7 @@ def _segments(template: Order, times: Times, picture: Picture, asked: UpscalerSe
 
 def _number(times: Times, picture: Picture, asked: UpscalerSettings) -> int:
     """How many segments of about the length that was asked for."""
-    length = max(1, round(asked.segment_s * float(picture.rate or _RATE)))
+    length = max(1, round(asked.segment_s * float(picture.pace)))
     return max(1, round(times.timeline.count / length))
 
 

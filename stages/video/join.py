@@ -54,13 +54,14 @@ class JoinFilm(Stage[JoinFilmSettings]):
         container = CONTAINERS[carried.container]
         target = work.scratch / f"video.{container.name}"
         written = mux.write(target, container.format, work.progress)
-        said = faults(mux, target, written.counts, decode=self.config.verify == "decode")
+        made = look_at(target)
+        said = faults(mux, made, written.counts, decode=self.config.verify == "decode")
         if said:
             raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
         return Result(
             files={"video": target}, data={"compare": dict(carried.compare)},
             metrics={"size.bytes": float(target.stat().st_size)},
-            notes=[*_moved(mux, target), *_left_out(mux, written.broken)],
+            notes=[*_moved(mux, made), *_left_out(mux, written.broken)],
         )  # fmt: skip
 
     @classmethod
@@ -109,9 +110,9 @@ def _strand(film: Film, entries: list[tuple[Piece, Path]]) -> Strand:
     )
 
 
-def _moved(mux: Mux, target: Path) -> list[str]:
+def _moved(mux: Mux, made: Film) -> list[str]:
     """A note where the container moved every time alike: Matroska begins at 0, and sound may begin before."""
-    before, after = mux.film.pictures[0], look_at(target).pictures[0]
+    before, after = mux.film.pictures[0], made.pictures[0]
     by = after.start * after.time_base - (before.start * before.time_base - mux.shift)
     if abs(by) <= Fraction(1, 1000):
         return []

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stages.contract import Failure, StageError
 from stages.media.cuts import Cut, cut_film
 from stages.media.film import Film, Picture
 from stages.media.frames import Coding, Timeline, timeline_and_coding
+from stages.media.pixel_format import pixel_format
 from stages.media.saturation import ChunkPlan, memory_mb, plan_chunks
 
 if TYPE_CHECKING:
     from stages.media.encoders.settings import EncoderConfig
 
-_RATE = 25.0  # of a film that states none, to turn seconds into frames
 _LEAST_S = 2.0  # a chunk shorter than this costs more bits for its key frame than it brings in time
 
 
@@ -95,11 +95,11 @@ def part(
         workers: encodes at once, a number or `auto`.
         whole: why it cannot be cut; "" when it can.
     """
-    line, rate = times.timeline, float(picture.rate) or _RATE
-    depth = 10 if "10" in config.pix_fmt else 8
+    line, rate = times.timeline, float(picture.pace)
+    depth = pixel_format(config.pix_fmt).depth
     plan = plan_chunks(
         line.count, rate, config.name, preset, *size, room.cores, room.ram_mb,
-        wish="off" if whole else "auto" if wish == "auto" else "off" if wish == "off" else float(wish),
+        wish="off" if whole else _length(wish),
         bitrate_mode=config.quality is None, workers=None if workers == "auto" else int(workers), depth=depth,
     )  # fmt: skip
     cut = bool(plan.target) and _first_stream(film, picture)
@@ -111,6 +111,13 @@ def part(
     least = max(1, min(plan.target // 2, round(_LEAST_S * rate)))
     found = cut_film(film.path, line, times.coding, plan.target, least)
     return Parts(found.chunks, threads, threads, memory, (*_told("", plan, wish), *found.notes))
+
+
+def _length(wish: str) -> Literal["auto", "off"] | float:
+    """As `plan_chunks` takes it: one of its words, or seconds."""
+    if wish == "auto":
+        return "auto"
+    return "off" if wish == "off" else float(wish)
 
 
 def _first_stream(film: Film, picture: Picture) -> bool:

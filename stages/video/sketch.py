@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from stages.contract import Failure, Json, StageError
 from stages.media.color import Colour, conversion, output_options
 from stages.media.cuts import Cut
 from stages.media.encoders.arguments import video_options
 from stages.media.encoders.catalog import adapter
-from stages.media.encoders.choose import choose
-from stages.media.encoders.machine import machine_identity
 from stages.media.encoders.memory import TrialMemory
-from stages.media.encoders.pixels import settled
 from stages.media.encoders.settings import EncoderConfig
+from stages.media.encoders.settle import settle
 from stages.media.encoders.trial import Trial, sides_of, try_encoder
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import Film, Picture
@@ -171,16 +168,12 @@ def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room)
     Raises:
         StageError: BAD_INPUT for a crop outside the picture; ENCODER when none works.
     """
-    wanted = EncoderConfig(**asked.encoder)
-    memory = TrialMemory(Path(asked.trials), machine_identity()) if asked.trials else None
 
-    def trial(config: EncoderConfig) -> Trial:
-        ready, _ = settled(config, picture.pix_fmt)
+    def trial(ready: EncoderConfig, memory: TrialMemory | None) -> Trial:
         form = _form(film, picture, ready, asked)
         return try_encoder(ready, form.width, form.height, room.cores, asked.tier, memory=memory)
 
-    choice = choose(wanted, trial, source_pix_fmt=picture.pix_fmt, tier=asked.tier)
-    config, lost = settled(choice.config, picture.pix_fmt)
+    config, told = settle(EncoderConfig(**asked.encoder), picture.pix_fmt, asked.tier, asked.trials, trial)
     form = _form(film, picture, config, asked)
     given = _full_colour(picture.pix_fmt) if form.inside else picture.pix_fmt
     filters, colour, said = conversion(
@@ -190,9 +183,7 @@ def _chosen(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room)
     light = None if colour != picture.colour and asked.tone_map == "sdr" else picture.light
     extra, dropped = hdr_options(config.codec, light, ffmpeg_binary().major)
     config = replace(config, options={**extra, **config.options})
-    notes = (*lost, *form.notes, *said, *dropped, *(memory.notes if memory else ()))
-    reason = () if config.name == wanted.name else (choice.reason,)
-    return _Chosen(config, form, tuple(filters), colour, (*reason, *notes))
+    return _Chosen(config, form, tuple(filters), colour, (*told, *form.notes, *said, *dropped))
 
 
 def _full_colour(pix_fmt: str) -> str:

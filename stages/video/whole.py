@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from stages.media.film import Film, look_at
+from stages.media.film import Film
 from stages.media.mux import Mux
 from stages.media.probe import damage, opened
 from stages.media.strand import Strand
@@ -15,23 +15,23 @@ from stages.media.strand import Strand
 _TOLERANCE_S = Fraction(1, 1000)
 
 
-def faults(mux: Mux, path: Path, written: Mapping[int, int], *, decode: bool = False) -> list[str]:
+def faults(mux: Mux, made: Film, written: Mapping[int, int], *, decode: bool = False) -> list[str]:
     """Everything wrong with a finished file, half a sentence each.
 
     Args:
         mux: what was put into it.
-        path: the file.
+        made: the file, as it was looked at.
         written: stream → packets that were written to it.
         decode: also decode all of it.
     """
-    made, there = look_at(path), _packets(path)
+    there = _packets(made.path)
     said = [*_pictures(mux, made, there), *_others(mux, made)]
     for stream, count in written.items():
-        if stream in there and stream not in _at_rest(made) and len(there[stream].pts) != count:
-            said.append(f"its stream {stream} has {len(there[stream].pts)} packets of {count}")
+        if stream in there and stream not in _at_rest(made) and there[stream].count != count:
+            said.append(f"its stream {stream} has {there[stream].count} packets of {count}")
     if mux.film.chapters != made.chapters:
         said.append(f"it has {made.chapters} of {mux.film.chapters} chapters")
-    return said + (damage(path) if decode else [])
+    return said + (damage(made.path) if decode else [])
 
 
 def _at_rest(made: Film) -> set[int]:
@@ -41,10 +41,10 @@ def _at_rest(made: Film) -> set[int]:
 
 @dataclass(slots=True)
 class _Stream:
-    """Packets of one stream of the finished file: their times, and which of them are shown."""
+    """One stream of the finished file: how many packets it has, and the times of those that are shown."""
 
     time_base: Fraction
-    pts: list[int | None] = field(default_factory=list)
+    count: int = 0
     shown: list[int] = field(default_factory=list)
 
 
@@ -55,7 +55,7 @@ def _packets(path: Path) -> dict[int, _Stream]:
         for packet in container.demux():
             if packet.size:
                 stream = found[packet.stream_index]
-                stream.pts.append(packet.pts)
+                stream.count += 1
                 if packet.pts is not None and not packet.is_discard:
                     stream.shown.append(packet.pts)
     return found

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from stages.contract import Failure, StageError
 from stages.media.color import Colour
 from stages.media.encoders.catalog import adapter
+from stages.media.encoders.causes import Cause
 from stages.media.encoders.library import describe, held_note, library_options, open_encoder
 from stages.media.encoders.light_boxes import add_light
 from stages.media.encoders.memory import TrialMemory
 from stages.media.encoders.settings import EncoderConfig
-from stages.media.encoders.trial import FRAMES, RATE, Trial, plain, size_cause, try_encoder
+from stages.media.encoders.trial import FRAMES, RATE, Trial, plain, remembered, size_cause, trial_of, try_encoder
 from stages.media.faults import writing
 from stages.media.hdr import Light, hdr_options
 from stages.media.pixel_format import pixel_format
@@ -227,21 +228,20 @@ def try_in_process(
     config = plain(config)
     options = library_options(config, cores_physical, tier, Colour())
     question = ("trial in process", config.name, _libraries(), options, config.pix_fmt, width, height)
-    known = memory.get(*question) if memory else None
-    if known:
-        return Trial(**known)
+    known = remembered(memory.get(*question)) if memory else None
+    if known is not None:
+        return known
     cause = size_cause(width, height, config.pix_fmt, adapter(config.name).family)
     if cause is not None:
-        return Trial(config.name, config.codec, False, cause.reason, 0.0, 0.0, cause.mend, cause.asked)
+        return trial_of(config, cause, 0.0)
     began = time.monotonic()
     refusal = _refused(config, (width, height), cores_physical, tier)
     seconds = time.monotonic() - began
     if refusal:
         told = try_encoder(config, width, height, cores_physical, tier, memory=memory)
         mend = "choose another encoder: the FFmpeg program has this one, and it is of no use here"
-        return told if not told.able else Trial(config.name, config.codec, False, refusal, 0.0, round(seconds, 3), mend)
-    fps = round(FRAMES / max(seconds, 1e-6), 1)
-    trial = Trial(config.name, config.codec, True, "", fps, round(seconds, 3))
+        return told if not told.able else trial_of(config, Cause(refusal, mend), seconds)
+    trial = trial_of(config, None, seconds)
     if memory:
         memory.put(asdict(trial), *question)
     return trial

@@ -76,14 +76,14 @@ def try_encoder(
     program, config = ffmpeg_binary(), plain(config)
     options = video_options(config, cores_physical, tier)
     question = ("trial", config.name, program.identity, options, width, height)
-    known = _remembered(memory.get(*question)) if memory else None
+    known = remembered(memory.get(*question)) if memory else None
     if known is not None:
         return known
     refusal = size_cause(width, height, config.pix_fmt, adapter(config.name).family)
     if refusal is not None:
-        return _trial(config, refusal, 0.0)
+        return trial_of(config, refusal, 0.0)
     cause, seconds = _encode(program, options, (width, height), timeout_s, hardware=adapter(config.name).hardware)
-    trial = _trial(config, cause, seconds)
+    trial = trial_of(config, cause, seconds)
     if memory and (cause is None or cause.lasting):
         memory.put(asdict(trial), *question)
     return trial
@@ -163,13 +163,14 @@ def _encode(
     return fault_of(done, done.stdout, size, FRAMES, hardware=hardware), done.wall_s
 
 
-def _trial(config: EncoderConfig, cause: Cause | None, seconds: float) -> Trial:
+def trial_of(config: EncoderConfig, cause: Cause | None, seconds: float) -> Trial:
+    """What a trial of `FRAMES` frames showed that took so long, and failed for this cause or did not."""
     if cause is not None:
         return Trial(config.name, config.codec, False, cause.reason, 0.0, round(seconds, 3), cause.mend, cause.asked)
     return Trial(config.name, config.codec, True, "", round(FRAMES / max(seconds, 1e-6), 1), round(seconds, 3))
 
 
-def _remembered(answer: Any) -> Trial | None:
+def remembered(answer: Any) -> Trial | None:
     """The kept trial; an entry of another shape is as good as none."""
     try:
         return Trial(**answer) if answer else None
