@@ -267,6 +267,7 @@ class Source(ABC, Generic[ConfigT]):
         lists: True when one file holds many items (a list of texts): keys are `<file stem>/<name>`,
             else one file is one item and the key is its stem.
         provides / writes: artifact name → kind, and data fields, of the items it reads.
+        measure: what an excerpt is measured in: `seconds` of film, or `items`; "" when input is taken whole.
     """
 
     config_class: ClassVar[type[Any]]
@@ -274,6 +275,7 @@ class Source(ABC, Generic[ConfigT]):
     lists: ClassVar[bool] = False
     provides: ClassVar[Mapping[str, str]] = {}
     writes: ClassVar[Sequence[str]] = ()
+    measure: ClassVar[str] = ""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -285,3 +287,14 @@ class Source(ABC, Generic[ConfigT]):
         Raises:
             StageError: BAD_INPUT when the file as a whole cannot be read.
         """
+
+    def excerpt(self, paths: Sequence[Path], amount: float, folder: Path) -> list[Path]:  # noqa: ARG002
+        """A smaller input that stands for all of it, for trials of settings: `amount` in units of `measure`.
+
+        Returns:
+            files that this source reads, new ones in `folder`; the same files when they cannot be made smaller.
+
+        Raises:
+            StageError: when the input cannot be read.
+        """
+        return list(paths)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -36,6 +37,7 @@ class TextLines(Source[LinesSettings]):
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")
     lists = True
     writes: ClassVar[tuple[str, ...]] = ("text", "voice", "rate")
+    measure = "items"
 
     def read(self, path: Path) -> Iterator[Found | Unreadable]:
         """Items of one file.
@@ -49,6 +51,19 @@ class TextLines(Source[LinesSettings]):
         except OSError as error:
             reason = error.strerror or str(error)
             raise StageError(Failure.BAD_INPUT, f"{path}: cannot be read ({reason}); name a file that can") from error
+
+    def excerpt(self, paths: Sequence[Path], amount: float, folder: Path) -> list[Path]:
+        """Short and long texts as they come in the lists, `amount` in all, as one list."""
+        texts = [found for path in paths for found in self.read(path) if isinstance(found, Found)]
+        if len(texts) <= amount:
+            return list(paths)
+        by_length = sorted(texts, key=lambda found: len(found.data["text"]))
+        count = max(1, int(amount))
+        chosen = [by_length[int((place + 0.5) * len(by_length) / count)] for place in range(count)]
+        target = folder / "excerpt.jsonl"
+        rows = [json.dumps({**found.data, "id": line_name(n)}, ensure_ascii=False) for n, found in enumerate(chosen, 1)]
+        target.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return [target]
 
     def _items(self, path: Path) -> Iterator[Found | Unreadable]:
         suffix = path.suffix.lower()

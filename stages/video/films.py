@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -29,7 +29,14 @@ class Films(Source[FilmsSettings]):
         ".flv", ".f4v", ".wmv", ".asf", ".3gp", ".3g2", ".ogv", ".mxf", ".y4m", ".nut", ".gif", ".h264", ".hevc",
     )  # fmt: skip
     provides: ClassVar[Mapping[str, str]] = {"film": KIND, "reference": KIND}
+    measure = "seconds"
 
     def read(self, path: Path) -> Iterator[Found | Unreadable]:
         """The file itself; nothing is opened."""
         yield Found(path.stem or path.name, files=dict.fromkeys(self.provides, (path, KIND)))
+
+    def excerpt(self, paths: Sequence[Path], amount: float, folder: Path) -> list[Path]:
+        """Groups of pictures, easy and hard ones as they come in the films, of together about `amount` seconds."""
+        from stages.video.excerpt import excerpt
+
+        return excerpt(paths, amount, folder)
