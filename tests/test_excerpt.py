@@ -41,7 +41,7 @@ def test_an_excerpt_of_a_film_is_whole_and_short(film: Path, tmp_path: Path) -> 
     assert len(packets) == 1  # trials of pictures carry no sound
     frames = sum(window.stop - window.start for window in windows(film, 6))
     assert packets[0].count == frames and packets[0].disorder == 0
-    assert float(packets[0].duration) == pytest.approx(frames / 25, abs=0.001)
+    assert float(packets[0].seconds) == pytest.approx(frames / 25, abs=0.001)
     assert damage(part) == []
 
 
