@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted([*(ROOT / "runner").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])
 FLOORS = ["runner.cli", "runner.commands", "runner.execute", "runner.plan", "runner.config", "runner.record"]
 FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry", "stages.<ground>"]
-GROUND = {"stages.contract", "stages.settings", "stages.platform"}
+GROUND = {"stages.contract", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {
     "PIL", "aiohttp", "av", "cv2", "dotenv", "edge_tts", "espeakng_loader", "faster_whisper", "ffmpeg",
     "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "pandas", "pesq",

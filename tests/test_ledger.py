@@ -1,13 +1,9 @@
-"""Who holds the machine, and how often a service may be asked: never more than there is, in any window."""
+"""Who holds the machine: never more than there is."""
 
-import json
-from fractions import Fraction
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.execute.ledger import Ledger, Memory, Rate, memory_beyond, memory_of
+from runner.execute.ledger import Ledger, Memory, memory_beyond, memory_of
 from runner.plan.capacity import Capacity
 from stages.contract import Needs
 
@@ -116,101 +112,3 @@ def test_never_more_than_there_is_and_all_comes_back(asked, capacity, order):
     while held:
         book.free_task(*held.pop(order.randrange(len(held))))
     assert book.may_run(Needs(cpu_threads=1000), 1000) == "", "an empty machine takes anything"
-
-
-# --- rates -----------------------------------------------------------------------------------------
-
-
-class Clock:
-    """Exact time: floats would hide an error of one tick."""
-
-    def __init__(self):
-        self.now = Fraction(1_000_000)
-
-    def __call__(self):
-        return self.now
-
-
-def most_in_a_window(times, per_s):
-    return max((sum(start <= t < start + per_s for t in times) for start in times), default=0)
-
-
-steps = st.lists(st.one_of(st.just(0), st.integers(0, 40)), max_size=60)
-
-
-@given(st.integers(1, 6), st.integers(1, 10), steps)
-def test_no_window_holds_more_grants_than_allowed(grants, per_s, waits):
-    clock, taken = Clock(), []
-    rate = Rate(grants, per_s, clock=clock)
-    for wait in waits:
-        clock.now += Fraction(wait, 7)
-        if rate.wait_s() == 0:
-            rate.take()
-            taken.append(clock.now)
-    assert most_in_a_window(taken, per_s) <= grants
-
-
-@given(st.integers(1, 6), st.integers(1, 10), steps)
-def test_who_waits_as_long_as_told_gets_the_next_grant_at_once(grants, per_s, waits):
-    clock, taken = Clock(), []
-    rate = Rate(grants, per_s, clock=clock)
-    for wait in waits:
-        clock.now += Fraction(wait, 7)
-        clock.now += rate.wait_s()
-        assert rate.wait_s() == 0
-        rate.take()
-        taken.append(clock.now)
-    assert most_in_a_window(taken, per_s) <= grants
-
-
-@given(st.integers(1, 30))
-def test_a_full_speed_run_uses_every_grant(count):
-    """Limits that are too careful cost time: n grants take exactly the time that they must."""
-    clock = Clock()
-    rate = Rate(6, 60, clock=clock)
-    began = clock.now
-    for _ in range(count):
-        clock.now += rate.wait_s()
-        rate.take()
-    assert clock.now - began == (count - 1) // 6 * 60
-
-
-@given(st.integers(1, 4), st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=40))
-def test_a_restart_forgets_nothing(tmp_path_factory, grants, turns):
-    file = tmp_path_factory.mktemp("rate") / "flux.json"
-    now, taken = [1000.0], []
-    rate = Rate(grants, 10, file, clock=lambda: now[0])
-    for wait, restart in turns:
-        now[0] += wait
-        if restart:
-            rate = Rate(grants, 10, file, clock=lambda: now[0])
-        if rate.wait_s() == 0:
-            rate.take()
-            taken.append(now[0])
-    assert most_in_a_window(taken, 10) <= grants
-
-
-def test_the_file_holds_no_more_than_it_must(tmp_path):
-    file = tmp_path / "flux.json"
-    rate = Rate(3, 0, file, clock=lambda: 5.0)
-    for _ in range(50):
-        rate.take()
-    assert json.loads(file.read_text()) == [5.0, 5.0, 5.0]
-
-
-def test_a_lower_rate_counts_what_a_higher_one_let_through(tmp_path):
-    now = [100.0]
-    many = Rate(6, 60, tmp_path / "r", clock=lambda: now[0])
-    for _ in range(6):
-        many.take()
-        now[0] += 1
-    few = Rate(2, 60, tmp_path / "r", clock=lambda: now[0])
-    assert few.wait_s() == pytest.approx(104 + 60 - 106)
-
-
-def test_a_clock_set_back_waits_and_does_not_burst():
-    now = [1000.0]
-    rate = Rate(1, 10, clock=lambda: now[0])
-    rate.take()
-    now[0] = 500.0
-    assert rate.wait_s() > 0

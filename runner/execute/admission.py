@@ -8,11 +8,12 @@ from pathlib import Path
 
 from runner.execute.attempt import Attempt
 from runner.execute.lanes import Lane
-from runner.execute.ledger import NONE, Ledger, Memory, Rate, memory_beyond, memory_of
+from runner.execute.ledger import NONE, Ledger, Memory, memory_beyond, memory_of
 from runner.execute.pool import WorkerProcess
 from runner.plan.capacity import Capacity
 from runner.plan.plan import Plan
 from stages.contract import Needs
+from stages.rate import Rate
 
 _CRUMB = 1e-6  # as in the ledger
 
@@ -52,8 +53,6 @@ class Admission:
         self._held: dict[WorkerProcess, tuple[Lane, Memory]] = {}
         folder = Path(plan.policy.cache_root).parent / "rates"
         self._rates = {n: Rate(g, s, folder / f"{n}.json") for n, (g, s) in plan.policy.rates.items()}
-        if self._rates:
-            folder.mkdir(parents=True, exist_ok=True)
 
     def urgency(self, lane: Lane) -> tuple[bool, int]:
         """Stages below their CPU share first, then the deepest."""
@@ -68,6 +67,7 @@ class Admission:
             return None
         worker, beyond = lane.pool.idle(), memory_beyond(attempt.needs, lane.needs)
         lane.waits_for = self._no_room(worker, beyond if worker else memory_of(lane.needs) + beyond)
+        lane.waits_for = lane.waits_for or self._no_grant(lane)
         if lane.waits_for:
             return None
         hold = Hold(worker or self._open(lane), attempt.needs, cpu, beyond)
@@ -94,8 +94,6 @@ class Admission:
         hold.worker.busy += 1
         self.ledger.hold_task(hold.needs, hold.cpu)
         self.ledger.hold_memory(hold.memory)
-        if lane.needs.rate:
-            self._rates[lane.needs.rate].take()
 
     def _open(self, lane: Lane) -> WorkerProcess:
         worker, memory = lane.pool.add(), memory_of(lane.needs)
@@ -117,6 +115,13 @@ class Admission:
             self._later(wait)
             return "rate"
         return self.ledger.may_run(needs, cpu)
+
+    def _no_grant(self, lane: Lane) -> str:
+        """Draw from the lane's rate, last of all; another run may have been faster than our first look."""
+        wait = self._rates[lane.needs.rate].try_take() if lane.needs.rate else 0
+        if wait > 0:
+            self._later(wait)
+        return "rate" if wait > 0 else ""
 
     def _no_room(self, worker: WorkerProcess | None, memory: Memory) -> str:
         """What more memory waits for; other idle workers are let go where that makes room."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from runner.plan.capacity import Capacity
 from stages.contract import Needs
-from stages.platform import write_atomic
 
 _CRUMB = 1e-6  # fractions of threads do not add up exactly; what is left of them holds nobody back
 
@@ -104,38 +98,3 @@ class Ledger:
 
 def _waits(wants: int, held: int, has: int, own: int = 0) -> bool:
     return bool(wants) and held > own and held + wants > has
-
-
-@dataclass(slots=True)
-class Rate:
-    """At most `grants` in ANY window of `per_s` seconds: a sliding log, kept over restarts when it has a file.
-
-    A leaky bucket of the same figures lets nearly twice as many through in its first window.
-    """
-
-    grants: int
-    per_s: float
-    file: Path | None = None
-    clock: Callable[[], float] = time.time
-    _log: deque[float] = field(default_factory=deque)
-
-    def __post_init__(self) -> None:
-        if self.file and self.file.is_file():
-            self._log.extend(json.loads(self.file.read_text(encoding="utf-8")))
-
-    def wait_s(self) -> float:
-        """Seconds until the next grant is free; 0.0 now."""
-        now = self.clock()
-        while self._log and self._log[0] <= now - self.per_s:
-            self._log.popleft()
-        if len(self._log) < self.grants:
-            return 0.0
-        return max(0.0, self._log[-self.grants] + self.per_s - now)
-
-    def take(self) -> None:
-        """Draw one grant; the caller has seen `wait_s() == 0`."""
-        self._log.append(self.clock())
-        while len(self._log) > self.grants:
-            self._log.popleft()
-        if self.file:
-            write_atomic(self.file, json.dumps(list(self._log)))
