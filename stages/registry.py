@@ -1,7 +1,8 @@
 """Type name → class, without importing what is not used.
 
 A type is `<kind>.<operation>` and names the file `stages/<kind>/<operation>.py`. Only a class that is
-defined in that file and is a Stage or a Source can be had, so a config cannot name other code.
+defined in that file and is a Stage or a Source can be had, so a config cannot name other code. Providers (who
+speaks, who paints) are found in the same way: `stages/<kind>/providers/<name>.py`.
 """
 
 from __future__ import annotations
@@ -63,11 +64,38 @@ def _class_of(type_name: str, base: type) -> type:
     kind, _, operation = str(type_name).partition(".")
     if not _TYPE.match(str(type_name)) or kind in _GROUND or not (_HOME / kind / f"{operation}.py").is_file():
         raise UnknownTypeError(f"{type_name!r} names no stage{nearest(str(type_name), known_types())}")
-    module = importlib.import_module(f"stages.{kind}.{operation}")
+    found = _defined_in(f"stages.{kind}.{operation}", base)
+    if found is None:
+        raise UnknownTypeError(f"{type_name!r} holds no {base.__name__.lower()}")
+    return found
+
+
+def _defined_in(module_name: str, base: type) -> type | None:
+    """The first class of a module that is a kind of `base`, whole, and no import."""
+    module = importlib.import_module(module_name)
     for value in vars(module).values():
         if not inspect.isclass(value) or value.__module__ != module.__name__:
             continue
         found: type = value
         if issubclass(found, base) and not inspect.isabstract(found):
             return found
-    raise UnknownTypeError(f"{type_name!r} holds no {base.__name__.lower()}")
+    return None
+
+
+def provider_names(kind: str) -> tuple[str, ...]:
+    """Every provider of a kind of stages that has a file."""
+    files = (_HOME / kind / "providers").glob("*.py")
+    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+
+
+def provider_class(kind: str, name: str, base: type[Any]) -> type[Any]:
+    """The provider of that name; only its own file is imported.
+
+    Raises:
+        LookupError: when there is none.
+    """
+    if name not in provider_names(kind):
+        raise LookupError(f"{name!r} is not one of {', '.join(provider_names(kind))}")
+    found = _defined_in(f"stages.{kind}.providers.{name}", base)
+    assert found is not None, f"stages/{kind}/providers/{name}.py holds no {base.__name__}"
+    return found

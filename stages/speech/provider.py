@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from stages import registry
 from stages.contract import Needs
 from stages.settings import Problem
 
 if TYPE_CHECKING:
     from stages.speech.settings import SpeakSettings
     from stages.speech.wav import WavWriter
-
-_HOME = Path(__file__).parent / "providers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ class Provider(ABC):
 
 def provider_names() -> tuple[str, ...]:
     """Every provider that has a file."""
-    return tuple(sorted(file.stem for file in _HOME.glob("*.py") if not file.stem.startswith("_")))
+    return registry.provider_names("speech")
 
 
 def provider_class(name: str) -> type[Provider]:
@@ -104,20 +100,7 @@ def provider_class(name: str) -> type[Provider]:
     Raises:
         LookupError: when there is none.
     """
-    if name not in provider_names():
-        raise LookupError(f"{name!r} is not one of {', '.join(provider_names())}")
-    module = importlib.import_module(f"stages.speech.providers.{name}")
-    found: type[Provider] = next(value for value in vars(module).values() if _is_provider(value, module.__name__))
-    return found
-
-
-def _is_provider(value: Any, module: str) -> bool:
-    return (
-        inspect.isclass(value)
-        and value.__module__ == module
-        and issubclass(value, Provider)
-        and not inspect.isabstract(value)
-    )
+    return registry.provider_class("speech", name, Provider)
 
 
 def refuse_settings(config: SpeakSettings, key: str, names: Sequence[str], who: str) -> Iterable[Problem]:
