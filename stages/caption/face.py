@@ -70,7 +70,7 @@ def _face(path: Path, index: int) -> Face | None:
 
 
 def _line(font: Any) -> float:
-    """libass sets a font so that winAscent + winDescent is the size that is asked for (`ass_font.c`)."""
+    """Libass sets a font so that winAscent + winDescent is the size that is asked for (`ass_font.c`)."""
     os2, head = font["OS/2"], font["head"]
     height = os2.usWinAscent + os2.usWinDescent or font["hhea"].ascent - font["hhea"].descent
     return float(height / head.unitsPerEm) or 1.0

@@ -1,0 +1,54 @@
+"""Word times by counting: syllables, as far as writing shows them, laid over the parts that are not silent."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.caption.match import Span
+from stages.caption.sound import STEP_S, log_mel, read_speech
+from stages.caption.tokens import SPACELESS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_VOWELS = re.compile(r"[aeiouyαεηιουωаеёиоуыэюяіїє]+")
+_SPACELESS = re.compile(rf"[{SPACELESS}]")
+_SILENT_DB = 35.0  # below the loudest
+_SHORTEST = 3  # steps: a shorter hush is a consonant
+
+
+def spread(words: Sequence[str], speech: Path) -> list[Span]:
+    """Start and end (s) of each written word in a recording, by how much there is to say in each."""
+    import numpy as np
+
+    samples, rate_hz = read_speech(speech)
+    spoken = _spoken(log_mel(samples, rate_hz).max(axis=1))
+    clock = np.concatenate([[0.0], np.cumsum(spoken) * STEP_S])
+    done = np.concatenate([[0.0], np.cumsum([_weight(word) for word in words])])
+    marks = done / max(done[-1], 1e-9) * clock[-1]
+    starts = np.searchsorted(clock, marks[:-1] + 1e-6, side="left") - 1
+    ends = np.searchsorted(clock, marks[1:] - 1e-6, side="left")
+    return [(max(int(first), 0) * STEP_S, int(last) * STEP_S) for first, last in zip(starts, ends, strict=True)]
+
+
+def _spoken(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """For each step whether somebody speaks. All of it counts when nothing is silent."""
+    from scipy.ndimage import binary_closing
+
+    loud = levels > levels.max() - _SILENT_DB
+    closed: NDArray[np.bool_] = binary_closing(loud, iterations=_SHORTEST) | loud
+    return closed
+
+
+def _weight(word: str) -> float:
+    """Syllables of a word: groups of vowels, single signs of Han and Kana, digits as two, else half its letters."""
+    plain = "".join(s for s in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(s))
+    single = len(_SPACELESS.findall(plain))
+    digits = 2 * sum(sign.isdigit() for sign in plain)
+    letters = sum(sign.isalpha() for sign in plain) - single
+    return single + digits + (len(_VOWELS.findall(plain)) or letters / 2) + 0.3
