@@ -1,0 +1,1 @@
+"""Scripts: what a film says and shows, scene by scene."""
