@@ -222,6 +222,19 @@ class Stage(ABC, Generic[ConfigT]):
         return 1
 
     @classmethod
+    def foresee(cls, config: ConfigT, data: Mapping[str, Json]) -> Sequence[Child] | None:  # noqa: ARG003
+        """With `fans_out`: the items it will find, as far as the data of the input item tell; None when they do not.
+
+        Cheap, for planning: nothing depends on it being right.
+        """
+        return None
+
+    @classmethod
+    def pace(cls, config: ConfigT) -> tuple[int, float] | None:  # noqa: ARG003
+        """How many tasks may begin in any so many seconds, where a service sets a rate; None for no rate."""
+        return None
+
+    @classmethod
     def ladder(cls, config: ConfigT, failure: Failure) -> Iterable[Step]:  # noqa: ARG003
         """Settings to fall back to after this class of failure, best first."""
         return ()

@@ -10,7 +10,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted([*(ROOT / "runner").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])
-FLOORS = ["runner.cli", "runner.commands", "runner.execute", "runner.plan", "runner.config", "runner.record"]
+FLOORS = [
+    "runner.cli",
+    "runner.commands",
+    "runner.tune",
+    "runner.execute",
+    "runner.plan",
+    "runner.config",
+    "runner.record",
+]
 FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry", "stages.<ground>"]
 GROUND = {"stages.contract", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {

@@ -43,6 +43,8 @@ class ProfileConfig:
     preset: str = setting("fast", "x264-style preset of this tier")
     workers_max: int = setting(8, "most workers that `auto` may start per stage", low=1, high=256)
     workers: dict[str, Any] = setting({}, "workers per stage: a number or auto")
+    begin: dict[str, Any] = setting({}, "workers per stage that auto begins with; then it follows the load")
+    tuned: dict[str, Any] = setting({}, "where a tuned profile was found: pipeline, machine, versions")
     audio: ProfileAudio = field(default_factory=ProfileAudio)
 
 

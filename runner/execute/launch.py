@@ -15,6 +15,7 @@ from typing import Any
 
 from runner.config.compose import Composition
 from runner.config.schema import Root
+from runner.config.tuned import mismatches, watched
 from runner.execute.supervise import Ending, JobProcess, Supervisor
 from runner.hardware.budget import resolve
 from runner.hardware.detect import detect
@@ -120,7 +121,10 @@ def prepare(job: Job, run: RunDir | None = None, *, look: bool = True) -> Prepar
         plan, problems = make_plan(
             checked, resolve(checked.root.hardware, machine), made, in_sweep=job.sweep is not None
         )
-        notes = (*plan.notes, *job.composition.notes, *_disk_notes(machine), *_cache_notes(index, checked.root))
+        notes = (
+            *plan.notes, *job.composition.notes, *_disk_notes(machine), *_cache_notes(index, checked.root),
+            *mismatches(checked.root.profile.tuned, plan.pipeline, machine.fingerprint, watched(versions(plan))),
+        )  # fmt: skip
         plan = dataclasses.replace(plan, notes=notes)
         plan = freeze_items(plan, checked, files, made, index)
         if plan.items == 0:

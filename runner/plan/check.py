@@ -200,7 +200,9 @@ def _chosen(node: Node, origins: Mapping[str, str], user_keys: set[str]) -> tupl
 
 
 def _worker_problems(root: Root, stages: list[str]) -> Iterator[Problem]:
-    places: dict[str, Mapping[str, Any]] = {"workers": root.workers, "profile.workers": root.profile.workers}
+    places: dict[str, Mapping[str, Any]] = {
+        "workers": root.workers, "profile.workers": root.profile.workers, "profile.begin": root.profile.begin
+    }  # fmt: skip
     for place, counts in places.items():
         for stage, count in counts.items():
             key = f"{place}.{stage}"

@@ -100,6 +100,7 @@ def _stage_plan(checked: Checked, node: Node, capacity: Capacity) -> StagePlan:
     slots = choose_slots(
         node.name, needs, threads, dataclasses.asdict(capacity), wishes,
         most=root.profile.workers_max, worker_ram_mb=root.limits.worker_ram_mb,
+        begin=int(root.profile.begin.get(node.name, 0)),
     )  # fmt: skip
     return StagePlan(
         settings=dataclasses.asdict(config),

@@ -20,6 +20,7 @@ def choose_slots(
     *,
     most: int = _MOST,
     worker_ram_mb: int = 2048,
+    begin: int = 0,
 ) -> Slots:
     """A stated number as it is, the first of `wishes` that has one; else from cores and memory.
 
@@ -31,6 +32,7 @@ def choose_slots(
         wishes: where a number may come from, strongest first, e.g. {"workers": {...}, "profile": {...}}.
         most: ceiling for computing stages.
         worker_ram_mb: memory set aside for each worker, MB.
+        begin: where adapting begins, as tuning found it; 0: from cores and memory.
     """
     for origin, counts in wishes.items():
         count = counts.get(stage, "auto")
@@ -38,7 +40,14 @@ def choose_slots(
             return Slots(int(count), int(count), int(count), auto=False, why=f"{origin}.{stage}={count}")
     if threads > 1:
         return Slots(threads, threads, threads, auto=True, why="waits for a network")
-    return _from_machine(needs, machine, most, worker_ram_mb)
+    slots = _from_machine(needs, machine, most, worker_ram_mb)
+    return _begun(slots, begin) if begin else slots
+
+
+def _begun(slots: Slots, begin: int) -> Slots:
+    """The same bounds, from another count on, which may lie below what the cores would suggest."""
+    count = max(1, min(begin, slots.high))
+    return Slots(count, min(slots.floor, count), slots.high, auto=True, why=f"begins as tuned; {slots.why}")
 
 
 def _from_machine(needs: Needs, machine: Mapping[str, float], most: int, worker_ram_mb: int) -> Slots:
