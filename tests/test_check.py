@@ -262,3 +262,18 @@ def test_nested_settings_are_typed_with_their_whole_key():
 
 def test_a_group_taken_away_is_missed(here):
     assert any(said.startswith("profile.name: is not set") for said in sentences("pipeline=narrate", "~profile"))
+
+
+# --- encodes at once -----------------------------------------------------------------------------
+
+
+def test_more_encodes_at_once_than_a_hardware_encoder_is_meant_for_are_refused_unless_asked_for():
+    words = ("encoder=nvenc_h264", "workers.encode=3")
+    said = sentences(*words, pipeline="transcode")
+    assert said == [
+        "workers.encode: 3 encodes at once on nvenc_h264, which is meant for 2; "
+        "lower it, or set encoder.sessions=3 if that is meant"
+    ]
+    assert sentences(*words, "encoder.sessions=3", pipeline="transcode") == []
+    assert sentences("encoder=nvenc_h264", "workers.encode=2", "workers.score=5", pipeline="transcode") == []
+    assert sentences("encoder=x264", "workers.encode=3", pipeline="transcode") == []

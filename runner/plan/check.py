@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class Checked:
     settings: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     user_set: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    user_keys: frozenset[str] = frozenset()
 
 
 def check(config: DictConfig, user_keys: set[str]) -> Checked:
@@ -41,7 +42,7 @@ def check(config: DictConfig, user_keys: set[str]) -> Checked:
     root, origins, problems = _typed(config)
     if root is None:
         return Checked(Root(), Graph(), problems=problems)
-    checked = Checked(root, Graph(), problems=problems)
+    checked = Checked(root, Graph(), problems=problems, user_keys=frozenset(user_keys))
     used = {origin.partition(".")[0] for origin in origins.values()}
     asked = {key.partition(".")[0] for key in user_keys}
     problems.extend(_group_problems(root, used | asked))
@@ -59,6 +60,7 @@ def check(config: DictConfig, user_keys: set[str]) -> Checked:
         checked.user_set[node.name] = _chosen(node, origins, user_keys)
     problems.extend(problem for problem in found if problem.key not in told)
     problems.extend(_worker_problems(root, [str(name) for name in root.pipeline.stages]))
+    problems.extend(_session_problems(root, _coding(checked.graph)))
     problems.extend(_folder_problems(root))
     checked.problems = list(dict.fromkeys(problems))
     return checked
@@ -151,6 +153,9 @@ def _group_problems(root: Root, used: set[str]) -> Iterator[Problem]:
     sample = root.quality.sample
     if sample not in ("auto", "all") and not sample.isdigit():
         yield Problem("quality.sample", f"{sample!r} is no number of items", "use a number, all or auto")
+    reference = root.quality.reference
+    if reference and not Path(reference).exists():
+        yield Problem("quality.reference", f"there is no file or folder {reference!r}", "name one, or leave it empty")
 
 
 def _store_problems(uri: str | None) -> Iterator[Problem]:
@@ -211,6 +216,27 @@ def _worker_problems(root: Root, stages: list[str]) -> Iterator[Problem]:
                 yield Problem(key, f"this pipeline has no stage {stage!r}", f"its stages are {', '.join(stages)}")
             elif count != "auto" and (not whole or not 1 <= count <= MAX_WORKERS):
                 yield Problem(key, f"{count!r} is no number of workers", f"use 1 to {MAX_WORKERS}, or auto")
+
+
+def _coding(graph: Graph) -> list[str]:
+    """The stages that encode pictures: those with the settings of the encoder, and those that such a one tells."""
+    given = [name for name, node in graph.nodes.items() if "encoder" in node.settings]
+    return [
+        name for name, node in graph.nodes.items()
+        if not node.optional and (name in given or (not node.gather and set(node.sources) & set(given)))
+    ]  # fmt: skip
+
+
+def _session_problems(root: Root, stages: Sequence[str]) -> Iterator[Problem]:
+    """More encodes at once than a hardware encoder is good for are refused unless they are asked for."""
+    most = root.encoder.sessions
+    if most is None:
+        return
+    for stage in stages:
+        count = root.workers.get(stage, "auto")
+        if isinstance(count, int) and not isinstance(count, bool) and count > most:
+            reason = f"{count} encodes at once on {root.encoder.name}, which is meant for {most}"
+            yield Problem(f"workers.{stage}", reason, f"lower it, or set encoder.sessions={count} if that is meant")
 
 
 def _folder_problems(root: Root) -> Iterator[Problem]:

@@ -48,7 +48,7 @@ def cache_root(root: Root) -> Path:
 def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool = False) -> tuple[Plan, list[Problem]]:
     """Plan without items: stages with their digests, needs and slots."""
     root = checked.root
-    capacity = Capacity(budget.cpu_threads, budget.ram_mb, budget.vram_mb, budget.encoder_sessions)
+    capacity = Capacity(budget.cpu_threads, budget.ram_mb, budget.vram_mb, _sessions(checked, budget))
     stages: dict[str, StagePlan] = {}
     problems: list[Problem] = []
     for node in checked.graph.nodes.values():
@@ -61,7 +61,7 @@ def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool =
     plan = Plan(
         pipeline=root.pipeline.name,
         source=root.pipeline.source["type"],
-        wiring={name: _wiring(raw, in_sweep) for name, raw in root.pipeline.stages.items()},
+        wiring={name: _wiring(raw, _auto_sample(root, in_sweep)) for name, raw in root.pipeline.stages.items()},
         stages=stages,
         capacity=dataclasses.asdict(capacity),
         items=0,
@@ -69,6 +69,14 @@ def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool =
         notes=budget.notes,
     )
     return plan, problems
+
+
+def _sessions(checked: Checked, budget: Budget) -> int:
+    """Encodes at once on hardware: what it has, or what the encoder is good for, unless the user asked for more."""
+    most = checked.root.encoder.sessions
+    if most is None or not budget.encoder_sessions:
+        return budget.encoder_sessions
+    return most if "encoder.sessions" in checked.user_keys else min(most, budget.encoder_sessions)
 
 
 def _anew(root: Root, stages: Mapping[str, StagePlan], in_sweep: bool) -> tuple[str, ...]:
@@ -113,11 +121,18 @@ def _stage_plan(checked: Checked, node: Node, capacity: Capacity) -> StagePlan:
     )
 
 
-def _wiring(raw: Mapping[str, Any], in_sweep: bool) -> dict[str, Any]:
+def _auto_sample(root: Root, in_sweep: bool) -> str:
+    """Items that `sample: auto` means: who names a reference wants to know of all of them."""
+    if root.quality.reference:
+        return "all"
+    return SWEEP_SAMPLE if in_sweep else "0"
+
+
+def _wiring(raw: Mapping[str, Any], auto_sample: str) -> dict[str, Any]:
     """The wiring words of a stage; its settings are frozen in its StagePlan."""
     wiring = {word: value for word, value in raw.items() if word != "settings"}
     if str(wiring.get("sample")) == "auto":
-        wiring["sample"] = SWEEP_SAMPLE if in_sweep else "0"
+        wiring["sample"] = auto_sample
     return wiring
 
 
