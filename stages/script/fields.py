@@ -16,7 +16,8 @@ LONGEST_TEXT = 50_000  # characters of one scene: about an hour of speech
 LONGEST_PAUSE_S = 30.0
 _LONGEST_LINE = 4000
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")
-_NUMBER = re.compile(r"^[+-]?\d{1,12}(\.\d{1,12})?$")
+# A colour such as 000000 is no number.
+_NUMBER = re.compile(r"^[+-]?(0|[1-9]\d{0,12})(\.\d{1,20})?([eE][+-]?\d{1,2})?$")
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off", "none")
 # Scripts written without spaces, where a line end is no gap between words. Korean has spaces.
 _UNSPACED = r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
@@ -99,16 +100,17 @@ def whole_number(low: int, high: int) -> Reader:
 
 
 def seconds(value: Json) -> float | None:
-    """A time in seconds; `0.5 s` is 0.5."""
+    """A time in seconds; `0.5 s` is 0.5. Kept to the millisecond."""
     if isinstance(value, str):
         value = re.sub(r"\s*s$", "", value.strip())
-    return _number(value, 0, LONGEST_PAUSE_S)
+    number = _number(value, 0, LONGEST_PAUSE_S)
+    return None if number is None else round(number, 3)
 
 
 def captions(value: Json) -> dict[str, Json]:
     """`off`, `on`, the name of a style, or a group of fields of which `enabled` and `style` are the usual ones."""
     if isinstance(value, Mapping):
-        fields = {line(name): _setting(word) for name, word in value.items()}
+        fields = {line(name): line(word) if name == "style" else _setting(word) for name, word in value.items()}
         return {"enabled": True, **fields, **_enabled(fields)}
     word = "off" if value is False else "on" if value is True else line(value)
     if not word:
@@ -135,7 +137,7 @@ def _setting(value: Json) -> Json:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if _NUMBER.match(text):
-        return float(text) if "." in text else int(text)
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
     return text
 
 

@@ -13,7 +13,7 @@ from stages.script.pictures import assets_of
 from stages.script.settings import ScriptSettings
 from stages.text.decode import check_text, open_text
 
-LARGEST_MB = 4
+LARGEST_MB = 1
 
 
 class ScriptFiles(Source[ScriptSettings]):

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
 _FIELD = re.compile(r"[ \t]*([A-Za-z_]{2,20})[ \t]*[:：][ \t]*(.*)$")
 _BULLET = re.compile(r"^[ \t]*[-*+][ \t]+(?![-*_ \t]*$)", re.MULTILINE)
-_LEFT_PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^()\n]+)\)")  # Markdown takes no spaces in a name; people write them
+# Markdown takes no spaces in a name; people write them
+_LEFT_PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^()\n]+(?:\([^()\n]*\)[^()\n]*)*)\)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
@@ -106,8 +107,9 @@ def _notes(scenes: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[str]:
     for number, part in enumerate(scenes, 1):
         for text in part.texts:
             word = match[1].lower() if (match := _FIELD.match(text)) else ""
-            hint = nearest(word, sorted(_OPTIONS))
-            if word in _OPTIONS or word in _NO_OPTIONS or hint:
+            known = word in _OPTIONS or word in _NO_OPTIONS
+            hint = "" if known else nearest(word, sorted(_OPTIONS))
+            if known or hint:
                 said = text if len(text) <= 40 else f"{text[:40]}…"
                 yield f"scene {number}: {said!r} is spoken; options such as prompt: stand before the text{hint}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from stages.contract import Json
 from stages.script.markdown import markdown_value
@@ -15,6 +16,7 @@ from stages.script.settings import ScriptSettings
 FORMATS: Mapping[str, str] = {".txt": "txt", ".md": "md", ".markdown": "md", ".yaml": "yaml", ".yml": "yaml"}
 
 
+@lru_cache(maxsize=4)  # the source, the planner and the stage ask one after the other
 def parse_script(text: str, written: str) -> Reading:
     """The script of a text that is `txt`, `md` or `yaml`.
 
