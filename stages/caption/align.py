@@ -89,7 +89,7 @@ def _say(text: str, manner: Manner) -> tuple[NDArray[np.float32], int, list[Mark
         marks = espeak_ng.speak(text, manner, take)
     except EspeakError as error:
         raise AlignError(str(error)) from error
-    samples = np.frombuffer(b"".join(pieces), "<i2").astype(np.float32) / 32768
+    samples = (np.frombuffer(b"".join(pieces), "<i2") / 32768).astype(np.float32)
     if not samples.size:
         raise AlignError(f"the offline voice {manner.voice} says nothing")
     return samples, rates[0], marks

@@ -38,16 +38,19 @@ class Fonts:
         return self.faces[0]
 
     def of(self, word: str) -> list[tuple[Face, str]]:
-        """A word as runs of one font each: one for the whole word where one has it all, so that letters join.
+        """A word as runs of one font each: one for all between two spaces where one has it, so that letters join.
 
         What nothing draws is left out.
         """
-        kept = self.drawable(word)
-        whole = self._first(kept)
+        parts = (self._of_part(part) for part in self.drawable(word).split())
+        return [run for number, part in enumerate(parts) for run in ([(self.main, " ")] if number else []) + part]
+
+    def _of_part(self, part: str) -> list[tuple[Face, str]]:
+        whole = self._first(part)
         if whole is not None:
-            return [(whole, kept)] if kept else []
+            return [(whole, part)]
         runs: list[tuple[Face, str]] = []
-        for cluster in clusters(kept):
+        for cluster in clusters(part):
             face = self._first(cluster) or self._first(cluster[0]) or self.main
             if runs and runs[-1][0] is face:
                 runs[-1] = (face, runs[-1][1] + cluster)

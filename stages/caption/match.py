@@ -11,12 +11,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stages.caption.tokens import SPACELESS
+from stages.caption.tokens import SAID, SPACELESS
 
 Span = tuple[float, float]  # start and end, s
 
 _ATOMS = re.compile(rf"[{SPACELESS}]|[^\W_{SPACELESS}]+")
-_SAID = frozenset("&%@#+=$€£°§×÷<>")  # signs that are read out, though they are no letters
 _SAID_LENGTH = 3
 
 
@@ -54,7 +53,7 @@ def _atoms(word: str, owner: int) -> list[_Atom]:
     plain = unicodedata.normalize("NFKD", word).casefold()
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
     found = [_Atom(text, len(text), owner) for text in _ATOMS.findall(plain)]
-    said = any(sign in _SAID for sign in word)
+    said = any(sign in SAID for sign in word)
     return found or [_Atom(f"\0{word}", _SAID_LENGTH if said else 0, owner)]
 
 

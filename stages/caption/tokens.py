@@ -15,11 +15,12 @@ _OPENS = "(\\[{“‘«‹（〔［｛〈《「『【〖〝"
 _SMALL = "ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々〻ゝゞヽヾ"
 _HANGS = f")\\]}}”’»›）〕］｝〉》」』】〗〟、。，．・：；！？!?.,:;…‥％%{_SMALL}"
 _PIECES = re.compile(rf"[{_OPENS}]*[{SPACELESS}][{_HANGS}]*|[^{SPACELESS}]+?(?=[{_OPENS}]*[{SPACELESS}]|$)")
-_ENDS = re.compile(r"[.!?…。！？؟۔।]+[\"'”’»›）」』】)\]]*$")
+_ENDS = re.compile(r"[.!?…。！？؟۔।]+[^\w]*$")
 _ABBREVIATIONS = frozenset(
     ("mr.", "mrs.", "ms.", "dr.", "st.", "vs.", "no.", "prof.", "e.g.", "i.e.", "z.b.", "nr.", "sr.", "mme.")
 )
-_MARKS = re.compile(rf"^[^\w{_OPENS}]$")
+SAID = "&%@#+=$€£°§×÷<>"  # signs that are read out, though they are no letters
+_MARKS = re.compile(rf"^[^\w{_OPENS}{re.escape(SAID)}]+$")
 _INITIAL = re.compile(r"^[^\W\d_]\.$")
 _STRAY = frozenset({"Cc", "Cs", "Co", "Cn"})
 
@@ -37,7 +38,7 @@ def tokens_of(text: str) -> list[Token]:
     words = (clean(word) for word in unicodedata.normalize("NFC", text).split())
     tokens: list[Token] = []
     for word in filter(None, words):
-        if tokens and _MARKS.match(word):  # a dash between words stays with the one before it
+        if tokens and _MARKS.match(word):  # a dash or a smiley between words stays with the one before
             tokens[-1] = Token(f"{tokens[-1].text} {word}", tokens[-1].spaced)
         else:
             tokens += [Token(piece, first) for piece, first in _pieces(word)]

@@ -92,4 +92,4 @@ def _walked_back(came: NDArray[np.int8], low: NDArray[np.int_], high: NDArray[np
         if step:
             ends[row, 1] = column
         ends[row, 0] = column
-    return ends.mean(axis=1)
+    return np.asarray(ends.mean(axis=1))
