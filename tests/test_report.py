@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fake_runs import failure_of, make_run, narrate_events, task, write_lines
 
+from runner.record.charts import charts_of
 from runner.record.report import _context, write_report
 from runner.record.rundir import RunDir, read_json
 from runner.record.summary import finish_run
@@ -77,7 +78,25 @@ def test_it_needs_nothing_from_outside(tmp_path: Path) -> None:
 def test_every_task_is_a_bar(tmp_path: Path) -> None:
     page = report_of(make_run(tmp_path, items=30, cached=10))
     assert page.counts["rect"] == 3 * 30 + 3  # tasks, and a ground per stage
-    assert page.counts["polyline"] == 3  # CPU, RAM, one queue
+    assert page.counts["polyline"] == 4  # CPU, RAM, memory, one queue
+
+
+def test_memory_and_disk_are_drawn_over_time(tmp_path: Path) -> None:
+    """A run that holds its memory and fills the disk evenly: a flat curve, and one that rises to the upper edge."""
+    run = make_run(tmp_path)
+    samples = [{"t": float(t), "m": {"resource.rss_mb": 400.0, "resource.disk_mb": 2.0 * t}} for t in range(101)]
+    write_lines(run.samples, samples)
+    charts = {chart.name: chart for chart in charts_of(run.samples, 100.0, 0.0)}
+    assert {name: chart.top for name, chart in charts.items()} == {"memory, MB": "500", "disk, MB": "200"}
+    heights = {name: [float(p.split(",")[1]) for p in chart.lines[0].points.split()] for name, chart in charts.items()}
+    assert set(heights["memory, MB"]) == {round(charts["memory, MB"].height * 0.2, 1)}
+    rising, disk = heights["disk, MB"], charts["disk, MB"]
+    assert rising == sorted(rising, reverse=True)
+    assert rising[0] == disk.y + disk.height and rising[-1] == pytest.approx(disk.y, abs=0.1)
+    assert disk.y > charts["memory, MB"].y + charts["memory, MB"].height
+    finish_run(run)
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "memory, MB:" in words and "disk, MB:" in words and "more than at the start" in words
 
 
 @pytest.mark.parametrize("items", [600, 6000])

@@ -9,21 +9,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from runner.record.charts import LEFT, RIGHT, WIDTH, Chart, charts_of, x_at
 from runner.record.jsonl import read_lines
 from runner.record.rundir import RunDir
-from runner.record.tally import is_number
 
-WIDTH = 1000.0
-LEFT = 120.0
-RIGHT = 12.0
 TASKS_SHOWN = 1400
 SLICES = 200
-POINTS = 240
 _BAND_GAP = 10.0
-_CHART = 56.0
 _TOP = 4.0
 _CACHED = 3.0
 
@@ -48,26 +42,6 @@ class Band:
     y: float
     height: float
     shapes: list[Shape]
-
-
-@dataclass(slots=True)
-class Line:
-    """One curve of a chart; `points` is an SVG point list."""
-
-    name: str
-    points: str
-    number: int
-
-
-@dataclass(slots=True)
-class Chart:
-    """Curves over the same time axis; `top` is the value at its upper edge."""
-
-    name: str
-    y: float
-    height: float
-    top: str
-    lines: list[Line]
 
 
 @dataclass(slots=True)
@@ -101,14 +75,10 @@ def draw_timeline(run: RunDir, slots: Mapping[str, int], wall_s: float, tasks: i
         band = _slice_band(name, cells, count, wall_s, y) if sliced else _task_band(name, events, wall_s, y)
         bands.append(band)
         y += band.height + _BAND_GAP
-    charts = list(_charts(run.samples, wall_s, y))
+    charts = list(charts_of(run.samples, wall_s, y))
     height = charts[-1].y + charts[-1].height + 22 if charts else y + 14
-    marks = [(round(_x(t, wall_s), 1), tip) for t, tip in events.marks[:60]]
+    marks = [(round(x_at(t, wall_s), 1), tip) for t, tip in events.marks[:60]]
     return Timeline(height, _ticks(wall_s), bands, charts, marks, sliced)
-
-
-def _x(t: float, wall_s: float) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * min(max(t / wall_s, 0.0), 1.0)
 
 
 def _read(run: RunDir, stages: Iterable[str], wall_s: float, *, sliced: bool) -> _Events:
@@ -162,7 +132,7 @@ def _task_band(name: str, events: _Events, wall_s: float, y: float) -> Band:
     pitch = 14.0 if count <= 8 else max(3.0, 112.0 / count)
     shapes = [_task_shape(task, wall_s, y + _CACHED + 2 + lane * pitch, pitch - 1) for lane, task in lanes]
     shapes += [
-        _shape(_x(task["t1"], wall_s), y, 2, _CACHED, "cached", f"{task['item']}: from the cache")
+        _shape(x_at(task["t1"], wall_s), y, 2, _CACHED, "cached", f"{task['item']}: from the cache")
         for task in events.tasks.get(name, [])
         if task["status"] == "cached"
     ]
@@ -186,7 +156,7 @@ def _lanes(tasks: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any
 
 
 def _task_shape(task: Mapping[str, Any], wall_s: float, y: float, height: float) -> Shape:
-    left, right = _x(task["t0"], wall_s), _x(task["t1"], wall_s)
+    left, right = x_at(task["t0"], wall_s), x_at(task["t1"], wall_s)
     why = f": {task['sentence']}" if task.get("sentence") else ""
     again = f", attempt {task['attempt']}" if (task.get("attempt") or 1) > 1 else ""
     tip = f"{task['item']} · {task['t1'] - task['t0']:.2f} s{again}{why}"
@@ -195,44 +165,6 @@ def _task_shape(task: Mapping[str, Any], wall_s: float, y: float, height: float)
 
 def _shape(x: float, y: float, w: float, h: float, kind: str, tip: str) -> Shape:
     return Shape(round(x, 2), round(y, 2), round(w, 2), round(h, 2), kind, tip)
-
-
-def _charts(samples: Path, wall_s: float, y: float) -> Iterator[Chart]:
-    series = _series(samples, wall_s)
-    cpu = [name for name in ("resource.cpu_util", "resource.ram_util") if name in series]
-    if cpu:
-        labels = {"resource.cpu_util": "CPU", "resource.ram_util": "RAM"}
-        yield _chart("CPU and RAM, %", {labels[name]: series[name] for name in cpu}, y, 100.0, wall_s)
-        y += _CHART + 16
-    queues = {name.removeprefix("queue."): values for name, values in series.items() if name.startswith("queue.")}
-    if queues:
-        most = max((value for values in queues.values() for _, value in values), default=0.0)
-        yield _chart("waiting items", queues, y, max(most, 1.0), wall_s)
-
-
-def _series(samples: Path, wall_s: float) -> dict[str, list[tuple[float, float]]]:
-    """Mean of each metric per slice of the axis."""
-    sums: dict[str, dict[int, tuple[float, int]]] = {}
-    for _, sample in read_lines(samples):
-        slot = int(POINTS * min(float((sample or {}).get("t") or 0.0) / wall_s, 1.0))
-        for name, value in ((sample or {}).get("m") or {}).items():
-            if is_number(value):
-                total, count = sums.setdefault(name, {}).get(slot, (0.0, 0))
-                sums[name][slot] = (total + value, count + 1)
-    return {
-        name: [(slot * wall_s / POINTS, total / count) for slot, (total, count) in sorted(slots.items())]
-        for name, slots in sums.items()
-    }
-
-
-def _chart(
-    name: str, series: Mapping[str, Sequence[tuple[float, float]]], y: float, top: float, wall_s: float
-) -> Chart:
-    lines = []
-    for number, (label, values) in enumerate(series.items()):
-        points = (f"{_x(t, wall_s):.1f},{y + _CHART * (1 - min(value / top, 1.0)):.1f}" for t, value in values)
-        lines.append(Line(label, " ".join(points), number % 6))
-    return Chart(name, y, _CHART, f"{top:g}", lines)
 
 
 def _ticks(wall_s: float) -> list[tuple[float, str]]:
@@ -251,7 +183,7 @@ def _ticks(wall_s: float) -> list[tuple[float, str]]:
         86400,
     ]
     step = next((s for s in steps if wall_s / s <= 9), 86400 * max(1, round(wall_s / 86400 / 8)))
-    return [(round(_x(n * step, wall_s), 1), clock(n * step)) for n in range(int(wall_s / step) + 1)]
+    return [(round(x_at(n * step, wall_s), 1), clock(n * step)) for n in range(int(wall_s / step) + 1)]
 
 
 def clock(seconds: float) -> str:
