@@ -253,3 +253,47 @@ def test_progress_survives_any_cut_of_the_stream():
     for i in range(len(text)):
         take(text[i : i + 1])
     assert blocks == [{"out_time_us": "1000", "progress": "continue"}, {"out_time_us": "2000", "progress": "end"}]
+
+
+COUNT_STDIN = "import sys; print(sum(len(piece) for piece in iter(lambda: sys.stdin.buffer.read(65536), b'')))"
+
+
+def test_feed_reaches_stdin_whole_and_ends_it():
+    done = run_process(python(COUNT_STDIN), feed=(bytearray(999_999) for _ in range(5)), timeout_s=20)
+    assert int(done.stdout) == 5 * 999_999
+
+
+def test_feed_into_a_program_that_fails_early_tells_the_programs_error():
+    code = "import sys; sys.stdin.buffer.read(10); sys.exit('No space left on device')"
+    fed = []
+
+    def endless():
+        while True:
+            fed.append(1)
+            yield bytes(100_000)
+
+    with pytest.raises(StageError, match="No space left") as caught:
+        run_process(python(code), feed=endless(), timeout_s=20)
+    assert caught.value.failure is Failure.DISK_FULL
+    assert 0 < len(fed) < 100
+
+
+def test_what_the_feed_raises_ends_the_program_and_reaches_the_caller():
+    def broken():
+        yield b"x" * 10
+        raise LookupError("no more pictures")
+
+    started = time.monotonic()
+    with pytest.raises(LookupError, match="no more pictures"):
+        run_process(python("import time; time.sleep(60)"), feed=broken())
+    assert time.monotonic() - started < 20
+
+
+def test_a_fed_program_that_reads_nothing_can_be_cancelled_and_timed_out():
+    cancel = threading.Event()
+    threading.Timer(0.5, cancel.set).start()
+    endless = iter(lambda: bytes(1_000_000), None)
+    with pytest.raises(ProcessCancelledError):
+        run_process(python("import time; time.sleep(60)"), feed=endless, cancel=cancel)
+    with pytest.raises(StageError, match="still running"):
+        run_process(python("import time; time.sleep(60)"), feed=endless, timeout_s=0.5)

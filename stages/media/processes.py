@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from stages.contract import Failure, StageError
+from stages.media.pipes import STUCK, Piece, Pipes, Reader
 from stages.platform import WINDOWS, end_group, limit_memory, own_group
 
-_TAIL = 16 * 1024
 _DRAIN_S = 1.0  # how long a pipe may stay open after its program ended: then a left-over child holds it
-_READ = 64 * 1024
-_STUCK = b"pthread_create() failed"  # no room for a thread's stack: FFmpeg may then wait for that thread for ever
 _KILLED = 9  # the signal that the kernel sends when memory is out
 _CAUSES: tuple[tuple[Failure, tuple[str, ...]], ...] = (
     (Failure.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough space on the disk")),
@@ -28,7 +24,7 @@ _CAUSES: tuple[tuple[Failure, tuple[str, ...]], ...] = (
             "Cannot allocate memory",
             "malloc of size",  # x264, x265
             "emory allocation fail",
-            _STUCK.decode(),
+            STUCK.decode(),
             "std::bad_alloc",
             "MemoryError",
         ),
@@ -72,42 +68,6 @@ class Finished:
     limit: str = ""
 
 
-class _Pipe(threading.Thread):
-    """Reads one pipe until its end, so that the program never waits for us: keeps a tail, or hands pieces on."""
-
-    def __init__(
-        self,
-        stream: IO[bytes],
-        keep: int,
-        take: Callable[[bytes], None] | None,
-        stop: threading.Event,
-        stuck: bytes = b"",
-    ) -> None:
-        super().__init__(daemon=True)
-        self.stream, self.keep, self.take, self.stop, self.stuck = stream, keep, take, stop, stuck
-        self.tail = bytearray()
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        """Read to the end; what the callback raises is kept for the caller, and reading goes on."""
-        with contextlib.suppress(ValueError, OSError):  # closed under us once the group was ended
-            while piece := os.read(self.stream.fileno(), _READ):
-                self._put(piece)
-
-    def _put(self, piece: bytes) -> None:
-        if self.take is None:
-            self.tail += piece
-            del self.tail[: max(0, len(self.tail) - self.keep)]
-            if self.stuck and self.stuck in self.tail:
-                self.stop.set()
-        elif self.error is None:
-            try:
-                self.take(piece)
-            except Exception as error:  # noqa: BLE001 - raised again by run_process, in the caller's thread
-                self.error = error
-                self.stop.set()
-
-
 def run_process(
     argv: Sequence[str | Path],
     *,
@@ -120,6 +80,7 @@ def run_process(
     grace_s: float = 2.0,
     check: bool = True,
     memory_mb: int = 0,
+    feed: Iterable[Piece] | None = None,
 ) -> Finished:
     """Run a program to its end.
 
@@ -135,6 +96,8 @@ def run_process(
         check: raise when the status is not 0.
         memory_mb: private memory that it, and each program it starts, may take, MB; 0 for no limit but ours. Linux
             counts what is reserved: with many threads twice the resident memory and more.
+        feed: what its stdin gets, piece by piece, made in another thread; what it raises ends the program. None: an
+            empty stdin. A program that ends before it took all is judged by its status alone.
 
     Raises:
         StageError: TIMEOUT; when the program cannot be started; with `check`, of the class its stderr tells.
@@ -142,36 +105,32 @@ def run_process(
     """
     words = [str(word) for word in argv]
     started = time.monotonic()
-    process = _start(words, cwd, environment)
+    process = _start(words, cwd, environment, fed=feed is not None)
     limit = limit_memory(memory_mb, process.pid)
-    assert process.stdout is not None and process.stderr is not None
-    broken = threading.Event()
-    out = _Pipe(process.stdout, keep_stdout, on_stdout, broken)
-    err = _Pipe(process.stderr, _TAIL, None, broken, _STUCK)
+    pipes = Pipes(process, keep_stdout, on_stdout, feed)
     try:
-        out.start()
-        err.start()
-        why = _wait(process, out, timeout_s, (cancel, broken), grace_s)
-        cpu_s = _reap(process, out, err)
+        pipes.start()
+        why = _wait(process, pipes.out, timeout_s, (cancel, pipes.broken), grace_s)
+        cpu_s = _reap(process, pipes.end())
     except BaseException:
         end_group(process.pid, force=True)
         process.wait()
         raise
     finally:
-        process.stdout.close()
-        process.stderr.close()
-    done = Finished(
-        process.returncode, err.tail.decode(errors="replace"), bytes(out.tail), cpu_s, time.monotonic() - started, limit
-    )
-    _judge(words[0], done, why, timeout_s, out.error, check=check)
+        pipes.close()
+    said, left = pipes.err.tail.decode(errors="replace"), bytes(pipes.out.tail)
+    done = Finished(process.returncode, said, left, cpu_s, time.monotonic() - started, limit)
+    _judge(words[0], done, why, timeout_s, pipes.error, check=check)
     return done
 
 
-def _start(words: list[str], cwd: Path | None, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def _start(
+    words: list[str], cwd: Path | None, environment: Mapping[str, str] | None, *, fed: bool
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
@@ -193,7 +152,7 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
 
 def _wait(
     process: subprocess.Popen[bytes],
-    out: _Pipe,
+    out: Reader,
     timeout_s: float | None,
     ends: Sequence[threading.Event | None],
     grace_s: float,
@@ -231,7 +190,7 @@ def _end(process: subprocess.Popen[bytes], grace_s: float) -> None:
         time.sleep(0.005)
 
 
-def _reap(process: subprocess.Popen[bytes], *pipes: _Pipe) -> float:
+def _reap(process: subprocess.Popen[bytes], pipes: Sequence[threading.Thread]) -> float:
     """Read what is left in the pipes, end children that still hold them, then collect status and CPU seconds."""
     for pipe in pipes:
         pipe.join(_DRAIN_S)
@@ -258,7 +217,7 @@ def _judge(
             f"{name} was still running after {timeout_s:g} s and was ended; allow it more time or give it less work"
         )
         raise StageError(Failure.TIMEOUT, sentence, detail=done.stderr)
-    if why == "cancel" and _STUCK.decode() not in done.stderr:
+    if why == "cancel" and STUCK.decode() not in done.stderr:
         raise ProcessCancelledError(f"{name} was ended on request")
     if check and done.status != 0:
         failure, sentence = failure_of(name, done)
