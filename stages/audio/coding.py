@@ -58,10 +58,12 @@ def encode_in_process(source: Path, target: Path, config: EncodeAudioSettings, g
     """
     import av
 
-    movflags = {"movflags": "+faststart"} if config.faststart else {}
+    options = {"movie_timescale": str(config.sample_rate)}  # of the edit list: it ends the track to the sample
+    if config.faststart:
+        options["movflags"] = "+faststart"
     with open_sound(source, buffer_kb=config.buffer_kb) as sound, writing(target):
         sound.stream.codec_context.thread_count = config.threads
-        with av.open(file_url(target), "w", format="mp4", options=movflags) as container:
+        with av.open(file_url(target), "w", format="mp4", options=options) as container:
             return _encode(sound, _Track(container, config, sound.channels), config, gain, progress)
 
 
