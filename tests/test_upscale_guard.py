@@ -18,7 +18,8 @@ from stages.media.encoders.check import encoder_problems
 from stages.media.encoders.inprocess import SegmentWriter
 from stages.settings import bits_per_second
 from stages.upscale.bits import bits_per_pixel, raw_bits
-from stages.upscale.guard import DiskEstimate, DiskLimit, DiskWatch, Extent, check_room, estimate_disk, limit_rate
+from stages.upscale.guard import DiskWatch, Extent, check_room, estimate_disk
+from stages.upscale.limit import DiskLimit, PassedError, Share, held, limit_rate
 
 MB = 1_000_000
 BASE = Fraction(1, 25)
@@ -108,9 +109,9 @@ def test_no_picture_takes_more_than_a_raw_one(pix_fmt):
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers(tmp_path):
-    check_room(tmp_path, DiskEstimate(MB, MB), keep_free_mb=1)
+    check_room(tmp_path / "not" / "there" / "yet", 2 * MB, keep_free_mb=1)
     with pytest.raises(StageError) as caught:
-        check_room(tmp_path, DiskEstimate(10**17, 10**17), keep_free_mb=500, what="film.mp4")
+        check_room(tmp_path, 2 * 10**17, keep_free_mb=500, what="film.mp4")
     assert caught.value.failure is Failure.DISK_FULL
     assert "film.mp4: segments and finished file may take 2e+08 GB, and " in caught.value.sentence
     assert "of which 500 MB stay free; make room, or set upscaler.disk_limit_gb" in caught.value.sentence
@@ -138,7 +139,27 @@ def test_the_limit_bites_where_pixels_grow_and_the_input_is_small():
 def test_nothing_is_said_where_ordinary_footage_does_not_feel_it():
     near = limited(input_bytes=estimate_disk(FILM, settings("x264")).peak)
     assert near.rate > 0, "noise alone would"
-    assert near.sentence == ""
+    assert near.sentence == "" and not near.holds
+    assert near.applied(settings("x264")) == settings("x264"), "x264 keeps its threads"
+    once = limited(input_bytes=estimate_disk(FILM, settings("x264")).peak, once=True)
+    assert once.applied(settings("x264")).maxrate == str(near.rate), "what is made once is held from the start"
+
+
+def test_segments_share_what_the_pictures_may_take():
+    near = limited(input_bytes=estimate_disk(FILM, settings("x264")).peak)
+    shares = [near.share(frames, FILM.frames) for frames in (500, 700, 300)]
+    assert near.pictures - 3 <= sum(share.nbytes for share in shares) <= near.pictures
+    assert {(share.rate, share.held) for share in shares} == {(near.rate, False)}
+    assert limited(input_bytes=15 * MB).share(500, FILM.frames).held, "ordinary footage would pass it"
+    assert limited(input_bytes=10_000 * MB, limit_gb=0).share(500, FILM.frames) == Share()
+
+
+def test_a_segment_that_passes_its_share_is_noticed_at_once():
+    share = Share(40, 10_000)
+    share.check(40)
+    with pytest.raises(PassedError):
+        share.check(41)
+    Share().check(10**15)
 
 
 def test_where_even_raw_pictures_fit_nothing_is_changed():
@@ -176,13 +197,12 @@ def test_a_limit_that_leaves_nothing_is_refused():
 
 
 def test_rates_that_are_lower_already_stay():
-    limit = DiskLimit(total=1, pictures=1, rate=2 * MB)
     low = settings("x264", maxrate="1M", bufsize="500k")
-    assert limit.applied(low) == low
-    high = limit.applied(settings("x264", quality=None, bitrate="5M", maxrate="8M", bufsize="10M"))
+    assert held(low, 2 * MB) == low
+    high = held(settings("x264", quality=None, bitrate="5M", maxrate="8M", bufsize="10M"), 2 * MB)
     assert (high.bitrate, high.maxrate, high.bufsize) == ("2000000", "2000000", "2000000")
     assert encoder_problems(high) == []
-    assert encoder_problems(limit.applied(settings("x265"))) == []
+    assert encoder_problems(held(settings("x265"), 2 * MB)) == []
 
 
 @pytest.mark.parametrize(
@@ -195,21 +215,22 @@ def test_even_a_storm_keeps_to_the_limit(tmp_path, name, changes):
     extent = Extent(320, 192, frames=75, seconds=3.0, segments=3)
     input_bytes, config = 150_000, settings(name, **changes)
     limit = limit_rate(extent, config, input_bytes=input_bytes, grown=16)
-    held = limit.applied(config)
-    sizes = [encoded(tmp_path / f"{number}.mp4", held, 25, 14.0, seed=number) for number in range(3)]
+    low = held(config, limit.rate)
+    sizes = [encoded(tmp_path / f"{number}.mp4", low, 25, 14.0, seed=number) for number in range(3)]
     assert 2 * sum(sizes) <= 4 * input_bytes
-    limit.passed(sum(sizes))
+    for size in sizes:
+        limit.share(25, 75).check_held(size, "s")
     free = [encoded(tmp_path / f"free{number}.mp4", config, 25, 14.0, seed=number) for number in range(3)]
     assert 2 * sum(free) > 4 * input_bytes, "else this proves nothing"
 
 
 def test_an_encoder_that_does_not_keep_to_its_rate_is_stopped():
-    limit = DiskLimit(total=100, pictures=40, rate=10_000)
-    limit.passed(40)
-    with pytest.raises(StageError, match=r"its segments take 0\.041 kB, and may take 0\.04 kB") as caught:
-        limit.passed(41, what="film.mp4")
-    assert caught.value.failure is Failure.DISK_FULL
-    DiskLimit().passed(10**15)
+    share = Share(40_000, 10_000, held=True)
+    share.check_held(50_000, "film.mp4")
+    with pytest.raises(StageError, match=r"takes 50 kB, may take 40 kB, and its encoder keeps to no rate; ") as caught:
+        share.check_held(50_001, "film.mp4")
+    assert caught.value.failure is Failure.ENCODER
+    Share(held=True).check_held(10**15, "film.mp4")
 
 
 def test_the_rate_is_one_that_every_encoder_takes():

@@ -10,6 +10,8 @@ from cli import QUIET, reeltune
 from encoder_help import fast
 from film_help import film
 from picture_help import ffmpeg
+from test_upscale_guard import small_disk  # noqa: F401 - a fixture
+from upscale_help import UNBOUND
 
 from stages.contract import Artifact, Failure, Item, StageError, Work
 from stages.media.color import Colour
@@ -74,7 +76,7 @@ def test_out_of_memory_changes_no_packet_and_is_told(clip, tmp_path, monkeypatch
 
 def segment(clip, scratch, upscaler, **settings):
     """The first segment of a film, made by the plain object."""
-    asked = {name: getattr(upscaler, name) for name in UpscalerSettings.__dataclass_fields__}
+    asked = {name: getattr(upscaler, name) for name in UpscalerSettings.__dataclass_fields__} | UNBOUND
     given = {"film": Artifact(clip, "video/film")}
     scratch.mkdir()
     looked = SurveyUpscale(SurveyUpscaleSettings(upscaler=asked, encoder={**X264, "quality": 0})).run(
@@ -128,11 +130,34 @@ def noisy(path, config):
 # --- disk --------------------------------------------------------------------------------------
 
 
-def test_a_disk_that_is_nearly_full_stops_the_run_and_later_it_goes_on(clip, tmp_path):
+def test_a_film_that_the_disk_has_no_room_for_is_refused_before_any_work(clip, tmp_path):
     if shutil.disk_usage(tmp_path).free > BEYOND_ANY * 1e6:
         pytest.skip("more is free than may be kept free")
     words = [*QUIET, "pipeline=upscale", str(clip), *QUICK, "upscaler=lanczos", "upscaler.segment_s=1"]
-    full = reeltune(tmp_path, *words, f"upscaler.keep_free_mb={BEYOND_ANY}", "upscaler.wait_s=0.5")
+    refused = reeltune(tmp_path, *words, f"upscaler.keep_free_mb={BEYOND_ANY}")
+    assert refused.code == 1 and refused.tasks("done", "segment") == []
+    sentence = refused.run["reason"]
+    assert sentence.startswith("clip.mp4: segments and finished file may take ")
+    assert "of which 1000000 MB stay free; make room, or set upscaler.disk_limit_gb" in sentence
+    assert sentence in refused.err + refused.out and "Traceback" not in refused.err + refused.out
+
+
+def test_room_is_looked_for_on_the_disk_of_the_cache(noise, tmp_path, small_disk):  # noqa: F811
+    """8 MB there, and plenty in the folder of the runs; the limit makes it fit."""
+    words = [*QUIET, "pipeline=upscale", str(noise), *QUICK, "upscaler=lanczos", "upscaler.keep_free_mb=1"]
+    words += [f"cache.dir={small_disk}/cache", "upscaler.disk_factor=0", "encoder.quality=12"]
+    refused = reeltune(tmp_path, *words)
+    assert refused.code == 1 and refused.tasks("done", "segment") == []
+    assert f"and {small_disk}/cache has " in refused.run["reason"]
+    assert reeltune(tmp_path, *words, "upscaler.disk_limit_gb=0.002").code == 0
+
+
+def test_a_disk_that_gets_full_stops_the_run_and_later_it_goes_on(clip, tmp_path):
+    if shutil.disk_usage(tmp_path).free > BEYOND_ANY * 1e6:
+        pytest.skip("more is free than may be kept free")
+    words = [*QUIET, "pipeline=upscale", str(clip), *QUICK, "upscaler=lanczos", "upscaler.segment_s=1"]
+    stage = "pipeline.stages.segment.settings"  # of the watch alone: the look before the work finds room
+    full = reeltune(tmp_path, *words, f"{stage}.keep_free_mb={BEYOND_ANY}", f"{stage}.wait_s=0.5")
     assert full.code == 1 and full.run["outputs"] == {}
     sentence = full.run["reason"]
     assert "are free on the disk of" in sentence and "and 0.5 s brought no more; make room there" in sentence
@@ -167,6 +192,37 @@ def test_the_limit_bites_says_so_and_is_kept(noise, tmp_path):
     assert len(said) == 1 and "a limit of the bitrate when pixels grow 4-fold" in said[0]
     assert not [note for note in free.run["notes"] if "disk_factor" in note]
     assert float(held.run["effective"]["encoder.maxrate"]) > 0
+
+
+@pytest.fixture(scope="module")
+def burst(tmp_path_factory):
+    """Four seconds that take little, but for the third: noise. All intra, so that the input is large."""
+    path = tmp_path_factory.mktemp("burst") / "burst.mp4"
+    grain = "testsrc2=s=320x180:r=25:d=4,noise=alls=90:allf=t:enable='between(t,2,2.99)'"
+    words = ["-c:v", "libx264", "-crf", "12", "-g", "1", "-preset", "ultrafast"]
+    ffmpeg("-f", "lavfi", "-i", grain, *words, f"file:{path}")
+    return path
+
+
+def test_one_segment_passes_its_share_and_is_made_again_within_it(burst, tmp_path):
+    """Ordinary footage would not feel the limit: no rate is set, and the three quiet segments are made without."""
+    allowed = 1.6 * burst.stat().st_size
+    words = [*QUIET, "pipeline=upscale", str(burst), "encoder=x264", "encoder.preset=veryfast", "encoder.threads=2"]
+    words += ["upscaler=lanczos", "upscaler.segment_s=1", "encoder.quality=20"]
+    runs = {}
+    for name, factor in (("free", 0), ("held", 1.6), ("again", 1.6)):
+        (tmp_path / name).mkdir()
+        runs[name] = reeltune(tmp_path / name, *words, f"upscaler.disk_factor={factor}")
+        assert runs[name].code == 0, runs[name].err
+    assert stored(tmp_path / "held") <= allowed
+    notes = runs["held"].run["notes"]
+    assert not [note for note in notes if "pictures are held to" in note]
+    twice = [note for note in notes if "was made again" in note]
+    assert len(twice) == 1 and twice[0].startswith("burst.mp4, frames 50 to 74: passed the ")
+    assert "encoder.maxrate" not in {k: v for k, v in runs["held"].run["effective"].items() if v}
+    free, held_, again = (packets(runs[name].run["outputs"]["burst"]) for name in ("free", "held", "again"))
+    assert held_ == again
+    assert held_[:50] == free[:50] and held_[75:] == free[75:] and held_[50:75] != free[50:75]
 
 
 def stored(cwd):

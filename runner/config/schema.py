@@ -74,7 +74,11 @@ class QualityConfig:
     """What is measured about the result."""
 
     sample: str = setting(
-        "auto", "items to score per run: a number, `all`, or auto (8 in a sweep, none in a plain run)"
+        "auto",
+        "items to score per run: a number, `all`, or auto (8 in a sweep; none in a plain run, all with a reference)",
+    )
+    reference: str = setting(
+        "", "film to compare finished films with, or a folder of such named like the inputs; empty: the inputs"
     )
     windows: int = setting(0, "evenly spread windows of a film that are scored; 0 scores every frame", low=0, high=1000)
     window_s: float = setting(10.0, "length of a window", low=0.1, high=600, unit="s")

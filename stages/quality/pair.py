@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stages.contract import Json
 from stages.media.frames import Timeline, Track, timeline, track
+from stages.media.geometry import Geometry, geometry
 from stages.media.score import Window
 
 _NEARLY_ALL = 0.85  # windows that cover this much of a film cost as much as all of it
@@ -48,6 +50,20 @@ def read_pair(reference: Path, video: Path, name: str = "") -> Pair:
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda path: (track(path), timeline(path)), (reference, video)))
     return Pair(both[0][0], replace(both[1][0], name=name), both[0][1], both[1][1])
+
+
+def compared(data: Mapping[str, Json]) -> tuple[Geometry, list[str]]:
+    """How the two pictures meet, and with what the video is compared where that is not what it was made from.
+
+    `compare` tells of a video and what it was made from. A reference of the user's (`against`, see
+    `stages.video.films`) shows what the finished film shows, all of it.
+    """
+    against = data.get("against")
+    if not against:
+        return geometry(data.get("compare")), []
+    if "missing" in against:
+        return Geometry(reason=against["missing"]), []
+    return Geometry(), [f"compared with {against['file']}"]
 
 
 def times_note(pair: Pair) -> Iterator[str]:

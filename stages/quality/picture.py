@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Step, Work
 from stages.media.align import align
 from stages.media.ffmpeg import ffmpeg_binary
-from stages.media.geometry import Geometry, geometry, held, turned
+from stages.media.geometry import Geometry, held, turned
 from stages.media.pooling import PSNR_CAP
 from stages.media.score import SMALLEST_VMAF, Scores, Scoring, Window
 from stages.platform import usable_cpus
 from stages.quality.misfit import Misfit, located, misfit
 from stages.quality.outcome import not_compared, scored
-from stages.quality.pair import Pair, read_pair, spread, times_note
+from stages.quality.pair import Pair, compared, read_pair, spread, times_note
 from stages.quality.scoreplot import load
 from stages.settings import setting
 
@@ -46,7 +46,7 @@ class ScorePicture(Stage[ScorePictureSettings]):
     Both are compared upright, at the size of the reference, in the first stream of each that is no cover picture. The
     data field `compare`, set by the stage that made the video, tells which part of the one shows which part of the
     other, or why the two do not compare (see `stages.media.geometry`): then there are no scores, a note says so, and
-    the task succeeds.
+    the task succeeds. With a reference that the user named (`against`) all of both is compared.
 
     Frames that are missing, doubled or shifted are named, never scored: the task fails, or with
     `on_misaligned: report` only the frames before the first such one are scored.
@@ -56,7 +56,7 @@ class ScorePicture(Stage[ScorePictureSettings]):
     version = 2
     consumes: ClassVar[Mapping[str, str]] = {"reference": "video/", "video": "video/"}
     produces: ClassVar[Mapping[str, str]] = {"scores": "application/json", "plot": "image/png"}
-    may_read: ClassVar[tuple[str, ...]] = ("compare",)
+    may_read: ClassVar[tuple[str, ...]] = ("compare", "against")
     writes: ClassVar[tuple[str, ...]] = ("quality",)
 
     def open(self) -> None:
@@ -70,7 +70,7 @@ class ScorePicture(Stage[ScorePictureSettings]):
             StageError: BAD_INPUT for what does not decode, and for frames that do not match; ENCODER without a
                 metric that was asked for; BUG when `compare` cannot be right.
         """
-        parts = geometry(work.item.data.get("compare"))
+        parts, told = compared(work.item.data)
         if parts.reason:
             return not_compared(work, parts.reason)
         reference, video = (work.item.artifacts[name].path for name in ("reference", "video"))
@@ -87,7 +87,7 @@ class ScorePicture(Stage[ScorePictureSettings]):
             found = seen
             self._refuse(found)
             rows = [row for row in rows if row["index"] < found.index]
-        notes += [] if found else times_note(pair)
+        notes += [*told, *([] if found else times_note(pair))]
         return scored(work, scoring, pair.reference_times, rows, found, notes)
 
     def _refuse(self, found: Misfit) -> None:

@@ -17,6 +17,7 @@ class Order:
 
     Attributes:
         stream: index of the video stream.
+        size: of its pictures, pixels.
         time_base: seconds per unit of every pts here, as `1/30000`.
         decode: pts of the first frame to decode, and of the first that is no longer wanted; None: to the end. Frames
             before `keep` and after it are there for filters and stabilising that look at their neighbours.
@@ -31,9 +32,11 @@ class Order:
         precision: what the model computes in.
         stabilise: level.
         strict: damage ends the work.
+        share: what it may take on disk (see `stages.upscale.limit.Share`).
     """
 
     stream: int
+    size: tuple[int, int]
     time_base: str
     decode: tuple[int | None, int | None]
     keep: tuple[int | None, int | None]
@@ -47,6 +50,7 @@ class Order:
     precision: str = "fp32"
     stabilise: str = "off"
     strict: bool = True
+    share: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def base(self) -> Fraction:
@@ -65,10 +69,10 @@ class Order:
 
     def to_json(self) -> dict[str, Json]:
         """As an item carries it."""
-        return {**asdict(self), "encoder": dict(self.encoder), "model": dict(self.model)}
+        return {**asdict(self), "encoder": dict(self.encoder), "model": dict(self.model), "share": dict(self.share)}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Json]) -> Order:
         """Read again."""
-        pairs = {name: tuple(said[name]) for name in ("decode", "keep", "frames")}
+        pairs = {name: tuple(said[name]) for name in ("size", "decode", "keep", "frames")}
         return cls(**{**said, **pairs})

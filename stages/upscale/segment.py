@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.media.film import Picture, look_at
-from stages.platform import usable_cpus
+from stages.platform import limit_memory, usable_cpus
+from stages.upscale.demand import WORKER_MB, segment_needs
 from stages.upscale.flow_through import Passage
 from stages.upscale.footage import footage, in_order
 from stages.upscale.guard import DiskWatch
+from stages.upscale.limit import PassedError, Share, held
+from stages.upscale.measured import file_metrics, stream_metrics
 from stages.upscale.order import Order
 from stages.upscale.precision import device_for
 from stages.upscale.settings import UpscaleSegmentSettings
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
     from stages.media.encoders.inprocess import SegmentWriter
     from stages.upscale.engine import Engine
-    from stages.upscale.frames_on_disk import Footprint
     from stages.upscale.models.upscaler import Upscaler
 
 _MB = 1024 * 1024
@@ -62,24 +65,33 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         picture = next(p for p in look_at(film).pictures if p.stream == order.stream)
         if self.config.mode == "frames_on_disk":
             return self._by_files(film, picture, order, work)
-        target = work.scratch / "segment.mp4"
-        began = time.monotonic()
-        engine = self._opened(order)
+        limit_memory(work.memory_mb)  # of this very process: it is what takes it
+        share, notes = Share(**order.share), list[str]()
+        try:
+            return self._made(film, picture, order, work, notes)
+        except PassedError:
+            notes.append(share.note(f"{film.name}, {_where(order)}"))
+        rated = replace(order, encoder=asdict(held(order.config, share.rate)), share=asdict(replace(share, held=True)))
+        return self._made(film, picture, rated, work, notes)
+
+    def _made(self, film: Path, picture: Picture, order: Order, work: Work, notes: list[str]) -> Result:
+        """Make it, once.
+
+        Raises:
+            PassedError: it takes more than its share, and was held to no rate.
+        """
+        target, began = work.scratch / "segment.mp4", time.monotonic()
+        engine, lost = self._opened(order), list[str]()
         steps = len(engine.steps)
-        passage, lost = Passage(engine, picture, order), list[str]()
         watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
         with self._writer(target, picture, order) as writer:
-            report = self._streamed(_decoded(film, order, lost), order, passage, writer, watch, work)
+            frames, passage = _decoded(film, order, lost), Passage(engine, picture, order)
+            report = self._streamed(frames, order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
-        notes = [
-            *_lost_said(lost, writer.frames),
-            *writer.notes,
-            *engine.notes,
-            *engine.steps[steps:],
-            *filter(None, [watch.note()]),
-        ]
-        metrics = _metrics(report, writer.frames, target, time.monotonic() - began, engine)
-        return Result({"segment": target}, metrics=metrics, notes=notes)
+        _check_share(film, order, writer.nbytes)
+        said = [*_lost_said(lost, writer.frames), *writer.notes, *engine.notes, *engine.steps[steps:], watch.note()]
+        metrics = stream_metrics(report, writer.frames, target, time.monotonic() - began, engine.vram_peak_mb)
+        return Result({"segment": target}, metrics=metrics, notes=[*notes, *filter(None, said)])
 
     def _streamed(
         self,
@@ -90,9 +102,13 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         watch: DiskWatch,
         work: Work,
     ) -> StreamReport:
+        share = Share(**order.share)
+
         def write(frame: VideoFrame) -> None:
             watch.check()
             writer.write(frame)
+            if not share.held:
+                share.check(writer.nbytes)
 
         return run_stream(
             frames,
@@ -119,8 +135,11 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         with self._writer(target, picture, order) as writer:
             footprint = by_files.run(_decoded(film, order, lost), writer, work.progress)
         _complete(film, order, writer.frames)
+        _check_share(film, order, writer.nbytes)
         notes = [*by_files.notes(), *_lost_said(lost, writer.frames), *writer.notes, *filter(None, [watch.note()])]
-        return Result({"segment": target}, metrics=_file_metrics(footprint, target, began), notes=notes)
+        return Result(
+            {"segment": target}, metrics=file_metrics(footprint, target, time.monotonic() - began), notes=notes
+        )
 
     def _loaded(self) -> Upscaler:
         from stages.upscale.models.load import load
@@ -160,8 +179,19 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
 
     @classmethod
     def needs(cls, config: UpscaleSegmentSettings) -> Needs:  # noqa: ARG003
-        """All cores: the model fills them."""
-        return Needs(cpu_threads=float(len(usable_cpus())), ram_mb=1500)
+        """All cores: the model fills them. Memory of a worker before its first segment."""
+        return Needs(cpu_threads=float(len(usable_cpus())), ram_mb=WORKER_MB)
+
+    @classmethod
+    def task_needs(cls, config: UpscaleSegmentSettings, data: Mapping[str, Json]) -> Needs:
+        """As the pictures are large."""
+        if Piece.from_json(data["piece"]).kind == SIDES:
+            return Needs(cpu_threads=1.0, ram_mb=WORKER_MB)
+        vram_mb = 0 if config.device == "cpu" else min(config.vram_mb, config.gpu_mb)
+        return segment_needs(
+            Order.from_json(data["order"]), threads=len(usable_cpus()), tier=config.tier, buffer_mb=config.buffer_mb,
+            vram_mb=vram_mb,
+        )  # fmt: skip
 
     @classmethod
     def tools(cls, config: UpscaleSegmentSettings) -> Mapping[str, str]:  # noqa: ARG003
@@ -191,8 +221,21 @@ def _told(progress: Callable[[float], None], count: int) -> Callable[[StreamStat
     return tell
 
 
+def _where(order: Order) -> str:
+    return f"frames {order.frames[0]} to {order.frames[1] - 1}"
+
+
+def _check_share(film: Path, order: Order, nbytes: int) -> None:
+    """What the encoder held back to the end counts too."""
+    share = Share(**order.share)
+    if share.held:
+        share.check_held(nbytes, f"{film.name}, {_where(order)}")
+    else:
+        share.check(nbytes)
+
+
 def _complete(film: Path, order: Order, count: int) -> None:
-    where = f"frames {order.frames[0]} to {order.frames[1] - 1}"
+    where = _where(order)
     if count == 0:
         raise StageError(Failure.BAD_INPUT, f"{film.name}: none of {where} can be decoded")
     if order.count and count != order.count:
@@ -203,26 +246,3 @@ def _complete(film: Path, order: Order, count: int) -> None:
 def _lost_said(lost: list[str], count: int) -> list[str]:
     """What salvage found: the first damage, and how much is left."""
     return [f"{lost[0].partition(';')[0]}; the {count} frames that decode were kept"] if lost else []
-
-
-def _metrics(report: StreamReport, frames: int, target: Path, wall_s: float, engine: Any) -> dict[str, float]:
-    found: dict[str, Json] = {
-        "video.frames": frames,
-        "upscale.decode_busy_s": report.decode.busy_s,
-        "upscale.infer_busy_s": report.infer.busy_s,
-        "upscale.encode_busy_s": report.encode.busy_s,
-        "upscale.buffer_peak_mb": (report.source_peak + report.result_peak) / _MB,
-        "upscale.segment_bytes": target.stat().st_size,
-        "upscale.fps": frames / max(wall_s, 1e-3),
-    }
-    vram = getattr(engine, "vram_peak_mb", 0)
-    return found | ({"resource.vram_peak_mb": vram} if vram else {})
-
-
-def _file_metrics(footprint: Footprint, target: Path, began: float) -> dict[str, float]:
-    return {
-        "video.frames": footprint.frames,
-        "upscale.frames_mb": footprint.nbytes / 1e6,
-        "upscale.segment_bytes": target.stat().st_size,
-        "upscale.fps": footprint.frames / max(time.monotonic() - began, 1e-3),
-    }

@@ -65,6 +65,8 @@ class SurveyUpscaleSettings(FilmSettings):
     tier: str = setting("balanced", "tier that gives the preset", choices=("fast", "balanced", "quality"))
     audio_bitrate: str = setting("192k", "of sound that is coded anew", bitrate=True, low=8_000, high=1_500_000)
     trials: str = setting("", "file that remembers trial encodes", affects_output=False)
+    outputs_dir: str = setting("", "where segments and film will lie, unless cache_dir says so", affects_output=False)
+    cache_dir: str | None = setting(None, "where segments and film will lie", affects_output=False)
     models_dir: str = setting("", "folder of fetched models", affects_output=False)
     cores: int = setting(
         0, "physical cores; 0: as planned", low=0, high=1024, affects_output=False, machine="cores_physical"

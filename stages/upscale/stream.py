@@ -21,8 +21,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 DECODE, INFER, ENCODE = "decode", "infer", "encode"
-_AHEAD = 16  # items in a buffer at least, where bytes allow: decoders give frames in bursts
-_SHARE = 4  # one part of the budget for decoded frames, the rest for results, which are many times larger
+AHEAD = 16  # items in a buffer at least, where bytes allow: decoders give frames in bursts
+SHARE = 4  # one part of the budget for decoded frames, the rest for results, which are many times larger
 _LOOK_S = 0.1  # between two looks at cancelling and progress
 _BUSY = 0.8  # of the time: who is busy longer than that holds the others up
 
@@ -110,8 +110,8 @@ def run_stream(
     """
     if batch < 1 or budget_bytes < 2:
         raise ValueError(f"a stream needs a batch of 1 or more and a budget of 2 bytes, not {batch} and {budget_bytes}")
-    ahead = max(_AHEAD, 4 * batch)
-    share = max(1, budget_bytes // _SHARE)
+    ahead = max(AHEAD, 4 * batch)
+    share = max(1, budget_bytes // SHARE)
     stream = _Stream(ByteBuffer[T](share, ahead), ByteBuffer[U](budget_bytes - share, ahead))
     threads = (
         _thread(stream, DECODE, lambda: stream.decode(source, size_of_source)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import ClassVar
 
 from stages.contract import EFFECTIVE, Child, Failure, Json, Needs, Result, Stage, StageError, Work
@@ -19,7 +20,8 @@ from stages.platform import usable_cpus
 from stages.settings import Problem, range_problems
 from stages.upscale.cut_off import cut_off
 from stages.upscale.footage import DEINTERLACING
-from stages.upscale.guard import DiskLimit, Extent, limit_rate
+from stages.upscale.guard import Extent, check_room, estimate_disk
+from stages.upscale.limit import DiskLimit, limit_rate
 from stages.upscale.models.load import ModelFacts, facts
 from stages.upscale.order import Order
 from stages.upscale.precision import choose as choose_precision
@@ -60,13 +62,16 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         times = times_of(film, picture)
         config, notes = self._encoder(film, picture, model.scale)
         around = beside(film, self.config, adapter(config.name).family)
-        limit = self._limit(film, picture, times, config, model.scale)
+        extent = self._extent(film, picture, times, model.scale)
+        limit = self._limit(film, extent, config, model.scale)
         config = limit.applied(config)
+        self._check_room(film, extent, limit, config, work.scratch)
         precision = _precision(asked, model, self.config.gpu_mb)
         woven = self._woven(film, picture)
         template = self._order(picture, model, precision, config, woven=woven)
         whole = self.config.salvage or not times.distinct or asked.mode == "frames_on_disk"
         orders = [self._whole(template, times)] if whole else list(_segments(template, times, picture, asked))
+        orders = [_shared(order, limit, times.timeline.count) for order in orders]
         used = {**_effective(config, model, precision), "video.container": around.container.name}
         said = [*cut, *notes, *([limit.sentence] if limit.sentence else []), *around.notes, *_others_said(film)]
         return Result(
@@ -92,17 +97,30 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         config, said = settle(EncoderConfig(**asked.encoder), picture.pix_fmt, asked.tier, asked.trials, trial)
         return config, [f"{film.path.name}: {note}" for note in said]
 
-    def _limit(self, film: Film, picture: Picture, times: Times, config: EncoderConfig, scale: int) -> DiskLimit:
-        """The highest rate that keeps segments and finished film within what the disk may be used for."""
-        asked, size = self.asked, film.path.stat().st_size
-        extent = Extent(
+    def _extent(self, film: Film, picture: Picture, times: Times, scale: int) -> Extent:
+        """What will be written."""
+        size = film.path.stat().st_size
+        return Extent(
             picture.width * scale, picture.height * scale,
             times.timeline.count, float(times.timeline.count / picture.pace),
-            segments=_number(times, picture, asked), copied=max(0, size - sum(times.coding.sizes or (size,))),
+            segments=_number(times, picture, self.asked), copied=max(0, size - sum(times.coding.sizes or (size,))),
         )  # fmt: skip
+
+    def _limit(self, film: Film, extent: Extent, config: EncoderConfig, scale: int) -> DiskLimit:
+        """How segments and finished film are kept within what the disk may be used for."""
+        asked, size = self.asked, film.path.stat().st_size
         return limit_rate(
             extent, config, tier=self.config.tier, input_bytes=size, grown=scale * scale, factor=asked.disk_factor,
-            limit_gb=asked.disk_limit_gb, what=film.path.name,
+            limit_gb=asked.disk_limit_gb, once=asked.mode == "frames_on_disk", what=film.path.name,
+        )  # fmt: skip
+
+    def _check_room(self, film: Film, extent: Extent, limit: DiskLimit, config: EncoderConfig, scratch: Path) -> None:
+        """Refuse, before anything is made, what the disk has no room for."""
+        needed = estimate_disk(extent, config, self.config.tier).peak
+        home = self.config.cache_dir or self.config.outputs_dir
+        check_room(
+            Path(home).absolute() if home else scratch, min(needed, limit.total or needed),
+            keep_free_mb=self.asked.keep_free_mb, what=film.path.name,
         )  # fmt: skip
 
     @property
@@ -120,8 +138,9 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
         self, picture: Picture, model: ModelFacts, precision: str, config: EncoderConfig, *, woven: bool
     ) -> Order:
         return Order(
-            stream=picture.stream, time_base=str(picture.time_base), decode=(None, None), keep=(None, None), count=0,
-            frames=(0, 0), deinterlace=woven, encoder=asdict(config), rate=str(picture.pace),
+            stream=picture.stream, size=(picture.width, picture.height), time_base=str(picture.time_base),
+            decode=(None, None), keep=(None, None), count=0, frames=(0, 0), deinterlace=woven,
+            encoder=asdict(config), rate=str(picture.pace),
             scale=model.scale, model={"name": model.name, "sha256": model.sha256}, precision=precision,
             stabilise=self.asked.stabilise, strict=not self.config.salvage,
         )  # fmt: skip
@@ -187,6 +206,12 @@ def _segments(template: Order, times: Times, picture: Picture, asked: UpscalerSe
         decode = (_pts(times, first - reach), _pts(times, end + reach))
         keep = (_pts(times, first), _pts(times, end))
         yield replace(template, decode=decode, keep=keep, count=end - first, frames=(first, end))
+
+
+def _shared(order: Order, limit: DiskLimit, count: int) -> Order:
+    """With what it may take on disk."""
+    first, end = order.frames
+    return replace(order, share=asdict(limit.share(end - first, count)))
 
 
 def _number(times: Times, picture: Picture, asked: UpscalerSettings) -> int:

@@ -55,6 +55,7 @@ class SegmentWriter:
     Attributes:
         start: pts of the first frame; None before it.
         frames: how many were given to the encoder.
+        nbytes: bytes of the packets that came out so far.
         notes: sentences on metadata that is not kept, and on threads that are not taken.
 
     Raises:
@@ -83,7 +84,7 @@ class SegmentWriter:
         options = library_options(config, cores, tier, colour, told)
         self.path = path
         self.start: int | None = None
-        self.frames = 0
+        self.frames = self.nbytes = 0
         self._base, self._light = time_base, light
         self._last = self._packets = 0
         self._shape = (width, height, config.pix_fmt)
@@ -144,6 +145,7 @@ class SegmentWriter:
         for packet in packets:
             packet.pts -= self.start
             packet.dts -= self.start
+            self.nbytes += packet.size
             self._output.mux_one(packet)
             self._packets += 1
 
