@@ -1,0 +1,1 @@
+"""Pictures of scenes: from a service, from a folder, or drawn."""
