@@ -149,3 +149,18 @@ def test_no_place_for_it_is_an_error_and_leaves_nothing(artifact, tmp_path):
     with pytest.raises(OSError):
         publish(artifact, tmp_path / "1.wav")
     assert not list(tmp_path.glob(".part-*"))
+
+
+def test_what_lies_beside_is_not_what_the_item_is_named_after():
+    """Only the last stage that publishes, scores aside, makes what an item is for."""
+    from types import SimpleNamespace
+
+    from runner.execute.publish import by_the_way
+
+    def node(name, depth, publish=("file",), optional=False):
+        return SimpleNamespace(name=name, depth=depth, publish=publish, optional=optional)
+
+    nodes = [node("write", 0), node("clip", 2, publish=()), node("film", 4), node("score", 5, optional=True)]
+    assert by_the_way(SimpleNamespace(nodes={n.name: n for n in nodes})) == {"write"}
+    assert by_the_way(SimpleNamespace(nodes={"film": nodes[2]})) == set()
+    assert by_the_way(SimpleNamespace(nodes={})) == set()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from runner.plan.graph import Graph
 from runner.plan.index import Outcome
 from stages.contract import Artifact
 from stages.platform import WINDOWS, link_or_copy
@@ -77,3 +78,11 @@ def publish_all(names: Sequence[str], outcome: Outcome, output: Path, key: str) 
         how = publish(artifact, target)
         made.append({"artifact": name, "path": str(target), "bytes": artifact.size, "how": how})
     return made
+
+
+def by_the_way(graph: Graph) -> frozenset[str]:
+    """The stages whose files lie beside what the pipeline is for: that is what the last of them makes, scores aside."""
+    publishing = [node for node in graph.nodes.values() if node.publish]
+    wanted = [node for node in publishing if not node.optional] or publishing
+    last = max(wanted, key=lambda node: node.depth, default=None)
+    return frozenset(node.name for node in publishing if last is None or node.depth < last.depth)

@@ -21,7 +21,7 @@ from runner.execute.intake import Intake
 from runner.execute.lanes import Lane, make_lanes, program_limit
 from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
-from runner.execute.publish import publish_all
+from runner.execute.publish import by_the_way, publish_all
 from runner.execute.recorder import Recorder
 from runner.execute.wire import outcome_from
 from runner.plan.graph import Graph
@@ -53,6 +53,7 @@ class Scheduler:
         self.plan = plan
         self._nursery = nursery or Nursery()
         self.graph: Graph = plan.graph()
+        self._beside = by_the_way(self.graph)
         self.counts = {"ok": 0, "failed": 0, "open": 0}
         self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up, self._nursery)
         self.admission = Admission(plan, self._ask_again, self._retire, recorder.note)
@@ -247,7 +248,8 @@ class Scheduler:
             return
         lane.done += 1
         self._recorder.finished(attempt, outcome, status, spent)
-        self._recorder.published(task, outputs)
+        beside = {"beside": True} if task.node in self._beside else {}
+        self._recorder.published(task, [{**output, **beside} for output in outputs])
         self._offers.extend(ready)
         self._close_root(root)
         self._wake_up()

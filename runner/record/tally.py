@@ -191,8 +191,11 @@ class Tally:
     def _take_output(self, event: dict[str, Any]) -> None:
         item, artifact = event["item"], event.get("artifact", "")
         self.bytes += event.get("bytes") or 0
-        self.items.mark(item, COMPLETE)
-        self._on_output(item if self.items.first_name(item) else f"{item}#{artifact}", event["path"])
+        beside = bool(event.get("beside"))
+        if not beside:
+            self.items.mark(item, COMPLETE)
+        named = not beside and self.items.first_name(item)
+        self._on_output(item if named else f"{item}#{artifact}", event["path"])
 
     def _note(self, text: str) -> None:
         if text in self.notes or len(self.notes) < NOTES_KEPT:
