@@ -44,6 +44,9 @@ class SceneClipSettings(SceneSettings):
     cores: int = setting(
         0, "physical cores; 0: as planned", low=0, high=1024, affects_output=False, machine="cores_physical"
     )
+    sessions: int = setting(
+        0, "hardware encodes at once; 0: as planned", low=0, high=64, affects_output=False, machine="encoder_sessions"
+    )
 
 
 @dataclass(frozen=True)
