@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "runner", "narrate", "saturation", "score", "transcode", "stabilise", "upscale_engine", "upscale")
+NAMES = (
+    "startup", "runner", "narrate", "saturation", "score", "transcode", "target",
+    "stabilise", "upscale_engine", "upscale",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -82,6 +82,9 @@ class QualityConfig:
     )
     windows: int = setting(0, "evenly spread windows of a film that are scored; 0 scores every frame", low=0, high=1000)
     window_s: float = setting(10.0, "length of a window", low=0.1, high=600, unit="s")
+    target_vmaf: float = setting(0.0, "mean VMAF that is wanted; finds encoder.quality. 0: none", low=0, high=100)
+    target_vmaf_p1: float = setting(0.0, "the same for the 1 % low of VMAF", low=0, high=100)
+    target_ssim: float = setting(0.0, "the same for SSIM", low=0, high=1)
 
 
 @dataclass

@@ -122,8 +122,9 @@ def _stage_plan(checked: Checked, node: Node, capacity: Capacity) -> StagePlan:
 
 
 def _auto_sample(root: Root, in_sweep: bool) -> str:
-    """Items that `sample: auto` means: who names a reference wants to know of all of them."""
-    if root.quality.reference:
+    """Items that `sample: auto` means: who names a reference or a target wants to know of all of them."""
+    asked = root.quality
+    if asked.reference or (not in_sweep and (asked.target_vmaf or asked.target_vmaf_p1 or asked.target_ssim)):
         return "all"
     return SWEEP_SAMPLE if in_sweep else "0"
 

@@ -80,6 +80,7 @@ class Scoring:
         metrics: False for thumbnails alone.
         crop: the part of the reference that is compared; None: all of it.
         inside: the part of the distorted that is compared; None: all of it.
+        memory_mb: limit of the program's memory, MB; 0 for none.
     """
 
     binary: Path
@@ -90,6 +91,7 @@ class Scoring:
     metrics: bool = True
     crop: Box | None = None
     inside: Box | None = None
+    memory_mb: int = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -120,6 +122,7 @@ class Scoring:
             self.command(window),
             cwd=folder,
             on_stdout=progress_reader(lambda block: progress(_frame(block) / window.count)),
+            memory_mb=self.memory_mb,
         )
         distorted, reference = (_thumbnails(folder / name) for name in _THUMBNAILS)
         _complete(self.reference, len(reference), window)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Step, Work
 from stages.media.align import align
 from stages.media.ffmpeg import ffmpeg_binary
+from stages.media.frames import Track
 from stages.media.geometry import Geometry, held, turned
 from stages.media.pooling import PSNR_CAP
 from stages.media.score import SMALLEST_VMAF, Scores, Scoring, Window
@@ -18,7 +19,8 @@ from stages.quality.misfit import Misfit, located, misfit
 from stages.quality.outcome import not_compared, scored
 from stages.quality.pair import Pair, compared, read_pair, spread, times_note
 from stages.quality.scoreplot import load
-from stages.settings import setting
+from stages.quality.target import TargetSettings, judged, target_problems
+from stages.settings import Problem, setting
 
 if TYPE_CHECKING:
     from stages.media.ffmpeg import FFmpeg
@@ -28,7 +30,7 @@ _PLACES = 6
 
 
 @dataclass(frozen=True)
-class ScorePictureSettings:
+class ScorePictureSettings(TargetSettings):
     """What is compared, and what becomes of frames that do not match."""
 
     windows: int = setting(0, "evenly spread windows that are scored; 0 scores every frame", low=0, high=1000)
@@ -75,7 +77,8 @@ class ScorePicture(Stage[ScorePictureSettings]):
             return not_compared(work, parts.reason)
         reference, video = (work.item.artifacts[name].path for name in ("reference", "video"))
         pair = read_pair(reference, video, work.item.key)
-        scoring, notes = self._scoring(pair, parts)
+        threads = self.config.threads or len(usable_cpus())
+        scoring, notes = scoring_of(pair.reference, pair.video, parts, threads, self.config.metric)
         count, found = pair.count, None
         if pair.surplus:
             found = located(replace(scoring, metrics=False), pair, work.scratch / "located")
@@ -88,21 +91,13 @@ class ScorePicture(Stage[ScorePictureSettings]):
             self._refuse(found)
             rows = [row for row in rows if row["index"] < found.index]
         notes += [*told, *([] if found else times_note(pair))]
-        return scored(work, scoring, pair.reference_times, rows, found, notes)
+        result = scored(work, scoring, pair.reference_times, rows, found, notes)
+        return result if told else judged(result, self.config, work.item.key)  # the target is for what it was made from
 
     def _refuse(self, found: Misfit) -> None:
         if self.config.on_misaligned == "fail":
             mend = "make the video again, or set on_misaligned=report to score the frames before it"
             raise StageError(Failure.BAD_INPUT, f"{found.sentence}; {mend}")
-
-    def _scoring(self, pair: Pair, parts: Geometry) -> tuple[Scoring, list[str]]:
-        """What is run on this pair, and a note for all that was not done as one might expect."""
-        ffmpeg = ffmpeg_binary()
-        threads = self.config.threads or len(usable_cpus())
-        crop, inside = held(parts.reference, pair.reference), held(turned(parts.video, pair.video), pair.video)
-        plain = Scoring(ffmpeg.path, pair.reference, pair.video, "", threads, crop=crop, inside=inside)
-        model, why = _model(ffmpeg, plain.size, self.config.metric)
-        return replace(plain, model=model), [*([why] if why else []), *_conversions(plain)]
 
     @classmethod
     def needs(cls, config: ScorePictureSettings) -> Needs:
@@ -117,9 +112,29 @@ class ScorePicture(Stage[ScorePictureSettings]):
             yield Step({"threads": 1}, "one thread holds the fewest frames in memory")
 
     @classmethod
+    def problems(cls, config: ScorePictureSettings, key: str) -> Iterable[Problem]:
+        """Two targets at once."""
+        return target_problems(config, key)
+
+    @classmethod
     def tools(cls, config: ScorePictureSettings) -> Mapping[str, str]:  # noqa: ARG003
         """The FFmpeg that scores: with it the models and metrics may change."""
         return {"ffmpeg": ffmpeg_binary().identity}
+
+
+def scoring_of(
+    reference: Track, video: Track, parts: Geometry, threads: int, metric: str = "auto"
+) -> tuple[Scoring, list[str]]:
+    """What is run on two videos, and a note for all that is not done as one might expect.
+
+    Raises:
+        StageError: ENCODER without a metric that was asked for; BUG when the parts cannot be right.
+    """
+    ffmpeg = ffmpeg_binary()
+    crop, inside = held(parts.reference, reference), held(turned(parts.video, video), video)
+    plain = Scoring(ffmpeg.path, reference, video, "", threads, crop=crop, inside=inside)
+    model, why = _model(ffmpeg, plain.size, metric)
+    return replace(plain, model=model), [*([why] if why else []), *_conversions(plain)]
 
 
 def _model(ffmpeg: FFmpeg, size: tuple[int, int], metric: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.media.color import TONE_MAPS
 from stages.media.containers import AUTO, CONTAINERS
+from stages.quality.target import TargetSettings
 from stages.settings import setting
 
 
@@ -40,7 +41,7 @@ class FilmSettings:
 
 
 @dataclass(frozen=True)
-class SurveyFilmSettings(FilmSettings):
+class SurveyFilmSettings(FilmSettings, TargetSettings):
     """What is asked of a film, and what the survey decides with."""
 
     encoder: dict[str, Any] = setting({}, "settings of the group encoder")
@@ -48,6 +49,7 @@ class SurveyFilmSettings(FilmSettings):
     audio_bitrate: str = setting("192k", "of sound that is coded anew", bitrate=True, low=8_000, high=1_500_000)
     workers: str = setting(AUTO, "chunks that are encoded at once", affects_output=False)
     trials: str = setting("", "file that remembers trial encodes", affects_output=False)
+    probes: str = setting("", "file that remembers probes of quality targets", affects_output=False)
     cores: int = setting(
         0, "physical cores; 0: as planned", low=0, high=1024, affects_output=False, machine="cores_physical"
     )

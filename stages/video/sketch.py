@@ -29,6 +29,7 @@ class Sketch:
     """What becomes of one video stream. `encoder` is the option that is used; `compare` see `quality.picture`."""
 
     encoder: str
+    times: Times
     pieces: tuple[Piece, ...]
     notes: tuple[str, ...]
     effective: Mapping[str, Json] = field(default_factory=dict)
@@ -86,6 +87,7 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     )
     return Sketch(
         chosen.config.name,
+        times,
         tuple(_pieces(base, times, parts, asked)),
         tuple(notes),
         _effective(chosen.config, preset, parts),

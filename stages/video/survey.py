@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import ClassVar
 
-from stages.contract import EFFECTIVE, Child, Needs, Result, Stage, Work
+from stages.contract import EFFECTIVE, Child, Json, Needs, Result, Stage, Work
 from stages.media.containers import AUTO
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.machine import machine_identity
@@ -14,12 +14,14 @@ from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import look_at
 from stages.media.shape import shape_problems
 from stages.platform import usable_cpus
+from stages.quality.target import aim_of, target_problems
 from stages.settings import Problem
 from stages.video.beside import Beside, beside
 from stages.video.parting import Room
 from stages.video.piece import Piece
 from stages.video.settings import SurveyFilmSettings
 from stages.video.sketch import Sketch, sketch
+from stages.video.target import MOST_THREADS, aimed
 
 
 class SurveyFilm(Stage[SurveyFilmSettings]):
@@ -38,13 +40,14 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         """
         film = look_at(work.item.artifacts["film"].path)
         room = self._room()
-        sketches = [sketch(film, picture, self.config, room) for picture in film.pictures]
+        aim = aimed(film, [sketch(film, picture, self.config, room) for picture in film.pictures], self.config, work)
+        sketches = aim.sketches
         around = beside(film, self.config, adapter(sketches[0].encoder).family)
-        notes = [*(note for drawn in sketches for note in drawn.notes), *around.notes]
+        notes = [*(note for drawn in sketches for note in drawn.notes), *aim.notes, *around.notes]
         told = {"carried": around.carried(sketches[0].compare).to_json()}
         used = {**sketches[0].effective, "video.container": around.container.name}
         children = [Child(name, {"piece": piece.to_json(), **told}) for name, piece in self._pieces(sketches, around)]
-        return Result(children=children, data={EFFECTIVE: used}, notes=notes)
+        return Result(children=children, data={EFFECTIVE: used}, metrics=aim.metrics, notes=notes)
 
     def _room(self) -> Room:
         """What the runner planned with; without it, what this process may use."""
@@ -62,9 +65,20 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
             yield "sides", sides
 
     @classmethod
-    def needs(cls, config: SurveyFilmSettings) -> Needs:  # noqa: ARG003
-        """Decodes one frame, and a window about each cut; a trial encode takes all cores for a moment."""
-        return Needs(cpu_threads=1.0, ram_mb=400)
+    def needs(cls, config: SurveyFilmSettings) -> Needs:
+        """Decodes one frame, and a window about each cut; a trial encode takes all cores for a moment.
+
+        Probes for a quality target take what an encode and a scoring do, one after the other.
+        """
+        if aim_of(config) is None:
+            return Needs(cpu_threads=1.0, ram_mb=400)
+        threads = min(MOST_THREADS, config.cores or len(usable_cpus()))
+        return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
+
+    @classmethod
+    def task_needs(cls, config: SurveyFilmSettings, data: Mapping[str, Json]) -> Needs:  # noqa: ARG003
+        """The same for every film: how large one is shows only when it is opened. Probes are held to `memory_mb`."""
+        return cls.needs(config)
 
     @classmethod
     def tools(cls, config: SurveyFilmSettings) -> Mapping[str, str]:  # noqa: ARG003
@@ -74,6 +88,8 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
     @classmethod
     def problems(cls, config: SurveyFilmSettings, key: str) -> Iterable[Problem]:
         """Words that no film can be treated by."""
+        yield from target_problems(config, key)
+        yield from _rate_or_quality(config)
         yield from shape_problems(config.crop, config.scale, key)
         yield from _rate_problems(config.fps, f"{key}.fps")
         if config.chunks not in ("auto", "off") and not _is_number(config.chunks, 1, 3600):
@@ -82,6 +98,12 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         if config.container == "webm" and family not in (AUTO, "svtav1", "nvenc_av1"):
             mend = "use video.container=mkv, or encoder=svtav1"
             yield Problem(f"{key}.container", f"webm holds AV1 and no video of encoder={family}", mend)
+
+
+def _rate_or_quality(config: SurveyFilmSettings) -> Iterator[Problem]:
+    aim = aim_of(config)
+    if aim and config.encoder.get("bitrate") and config.encoder.get("quality") is None:
+        yield Problem("encoder.bitrate", f"fixes the size, and {aim.key} the quality", "set one of them")
 
 
 def _rate_problems(fps: str, key: str) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ class Adapter:
         quality_low: best legal quality number.
         quality_high: worst legal quality number.
         quality_default: what is used when nobody says.
+        quality_step: smallest change of the number that the encoder takes.
         tiers: profile tier → preset.
         tunes: what it can be tuned for.
         pixel_formats: those it really encodes; FFmpeg changes any other silently.
@@ -46,6 +47,7 @@ class Adapter:
     tunes: tuple[str, ...]
     pixel_formats: tuple[str, ...]
     quality_option: str = "crf"
+    quality_step: float = 0.1
     tune_option: str = "tune"
     threads_option: str = "threads"
     level_option: str = ""

@@ -14,6 +14,7 @@ ADAPTER = Adapter(
     tunes=(),
     pixel_formats=("nv12",),
     quality_option="global_quality",
+    quality_step=1,
     threads_option="",
     hardware=True,
     own={"preset": "medium"},

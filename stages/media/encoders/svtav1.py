@@ -15,6 +15,7 @@ ADAPTER = Adapter(
     tunes=("0", "1", "2"),
     pixel_formats=("yuv420p", "yuv420p10le"),
     tune_option="svtav1-params:tune",
+    quality_step=1,  # FFmpeg takes whole numbers alone
     threads_option="",  # it takes a level of parallelism of its own making, no number of threads
     level_option="svtav1-params:lp",
     own={"preset": "8"},
