@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from speech_help import speak
+
 from stages.caption.settings import CaptionSettings
 from stages.caption.write import WriteCaptions
 from stages.contract import Artifact, Item, Work
@@ -60,10 +61,10 @@ def picture(tmp_path, result, at, size=(768, 1344), name="frame.png"):
         source = Path(font["path"])
         (fonts / source.name).write_bytes(source.read_bytes())
     (tmp_path / "burn.ass").write_bytes(result.files["captions"].read_bytes())
-    colour = f"color=c=0x{bytes(BACKGROUND).hex()}:s={size[0]}x{size[1]}:r=100:d={at + 0.1:.2f},format=rgb24"
-    seen = f"select=gte(t\\,{at:.3f})"
+    colour = f"color=c=0x{bytes(BACKGROUND).hex()}:s={size[0]}x{size[1]}:r=25:d=0.04,format=rgb24"
     command = [ffmpeg_binary().path, "-v", "error", "-y", "-f", "lavfi", "-i", colour]
-    command += ["-vf", f"ass=burn.ass:fontsdir=fonts,{seen}", "-frames:v", "1", "-update", "1", name]
+    burn = f"settb=1/1000,setpts={round(at * 1000)},ass=burn.ass:fontsdir=fonts"
+    command += ["-vf", burn, "-fps_mode", "passthrough", "-frames:v", "1", "-update", "1", name]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=60, stdin=subprocess.DEVNULL)
     return np.asarray(Image.open(tmp_path / name).convert("RGB"))
 

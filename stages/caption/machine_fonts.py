@@ -31,12 +31,13 @@ def machine_fonts(wanted: frozenset[str]) -> list[Path]:
     """
     program = shutil.which("fc-list")
     if program is None:
-        return [file for folder in _usual_folders() for file in files_in(folder)]
+        return [file for folder in usual_folders() for file in files_in(folder)]
     codes = {ord(sign) for sign in wanted}
     return sorted({file for file, spans in _told_by(program) if any(_within(code, spans) for code in codes)})
 
 
-def _usual_folders() -> list[Path]:
+def usual_folders() -> list[Path]:
+    """Where this system keeps fonts, whether or not the folders are there."""
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
         return [Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"), local / "Microsoft" / "Windows" / "Fonts"]
@@ -51,7 +52,7 @@ def _told_by(program: str) -> tuple[tuple[Path, tuple[tuple[int, int], ...]], ..
     try:
         done = run_process([program, "--format", "%{file}\t%{charset}\n"], timeout_s=_ANSWER_S, keep_stdout=_MOST_BYTES)
     except StageError:  # a broken fontconfig: the folders serve as well
-        return tuple((file, ((0, sys.maxunicode),)) for folder in _usual_folders() for file in files_in(folder))
+        return tuple((file, ((0, sys.maxunicode),)) for folder in usual_folders() for file in files_in(folder))
     return tuple(_rows(done.stdout.decode("utf-8", "replace")))
 
 

@@ -64,6 +64,8 @@ def pages_of(words: Sequence[Word], room: Room, duration_s: float) -> list[Page]
         room: what a page may hold.
         duration_s: end of the speech, after which nothing is shown.
     """
+    if not words:
+        return []
     filled = [lines for phrase in _phrases(words, room.pause_s) for lines in _balanced(phrase, room)]
     starts = [lines[0][0].start for lines in filled]
     after = [*starts[1:], duration_s]
@@ -78,8 +80,6 @@ def _end(last: float, following: float, pause_s: float) -> float:
 
 
 def _phrases(words: Sequence[Word], pause_s: float) -> Iterator[list[Word]]:
-    if not words:
-        return
     phrase = [words[0]]
     for before, word in pairwise(words):
         whole = word.spaced or not before.text[-1:].isalnum()

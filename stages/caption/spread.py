@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _VOWELS = re.compile(r"[aeiouyαεηιουωаеёиоуыэюяіїє]+")
 _SPACELESS = re.compile(rf"[{SPACELESS}]")
 _SILENT_DB = 35.0  # below the loudest
+_TINY = 1e-6
+_NEAR = 5  # steps: a word that would begin so shortly before a silence begins after it
 _SHORTEST = 3  # steps: a shorter hush is a consonant
 
 
@@ -31,9 +33,19 @@ def spread(words: Sequence[str], speech: Path) -> list[Span]:
     clock = np.concatenate([[0.0], np.cumsum(spoken) * STEP_S])
     done = np.concatenate([[0.0], np.cumsum([_weight(word) for word in words])])
     marks = done / max(done[-1], 1e-9) * clock[-1]
-    starts = np.searchsorted(clock, marks[:-1] + 1e-6, side="left") - 1
-    ends = np.searchsorted(clock, marks[1:] - 1e-6, side="left")
-    return [(max(int(first), 0) * STEP_S, int(last) * STEP_S) for first, last in zip(starts, ends, strict=True)]
+    ends = np.searchsorted(clock, marks[1:] - _TINY)
+    starts = np.maximum(_begun(clock, marks[:-1]), _begun(clock, marks[:-1] + _NEAR * STEP_S) - _NEAR)
+    return [
+        (int(first) * STEP_S, max(int(first), int(last)) * STEP_S) for first, last in zip(starts, ends, strict=True)
+    ]
+
+
+def _begun(clock: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.int_]:
+    """The step in which the clock of speech reaches each mark: after a silence, not before it."""
+    import numpy as np
+
+    reached = np.searchsorted(clock, np.minimum(marks + _TINY, clock[-1])) - 1
+    return np.asarray(np.maximum(reached, 0), int)
 
 
 def _spoken(levels: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import unicodedata
+import math
 import wave
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -177,8 +177,8 @@ def _sheet(config: CaptionSettings, look: Look, fonts: Fonts) -> Sheet:
         em,
         look,
         config.position,
-        round(config.width * config.margin_sides / 100 + around + 0.5),
-        round(config.height * end / 100 + around + 0.5),
+        math.ceil(config.width * config.margin_sides / 100 + around + 1),
+        math.ceil(config.height * end / 100 + around + 1),
         fonts.main,
     )
 
@@ -209,7 +209,7 @@ def _missing(fonts: Fonts) -> Iterable[str]:
     """The sentence about characters that are left out."""
     if fonts.missing:
         signs = sorted(fonts.missing)
-        named = ", ".join(f"{sign} ({unicodedata.name(sign, f'U+{ord(sign):04X}').lower()})" for sign in signs[:_SHOWN])
+        named = ", ".join(f"{sign} (U+{ord(sign):04X})" for sign in signs[:_SHOWN])
         more = f" and {len(signs) - _SHOWN} more" if len(signs) > _SHOWN else ""
         mend = "put a font that has them into a folder and name it: captions.fonts=<folder>"
         yield f"captions leave out {named}{more}: no font on this machine draws them; {mend}"
