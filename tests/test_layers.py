@@ -23,8 +23,8 @@ FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry"
 GROUND = {"stages.contract", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {
     "PIL", "aiohttp", "av", "cv2", "dotenv", "edge_tts", "espeakng_loader", "faster_whisper", "ffmpeg",
-    "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "pandas", "pesq",
-    "piper", "psutil", "pynvml", "pystoi", "requests", "rich", "scipy", "torch", "yaml",
+    "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "optuna", "pandas",
+    "pesq", "piper", "psutil", "pynvml", "pystoi", "requests", "rich", "scipy", "torch", "yaml",
 }  # fmt: skip
 OWN_PROCESSES = {"runner.record.tracker", "runner.record.tracker_push"}
 OWN_PROCESSES |= {"runner.record.tracker_store", "runner.record.tracker_sweep"}
@@ -36,6 +36,7 @@ TORCH_CODE = {
 DOORS = {
     "hydra": {"runner.config.compose", "runner.commands.sweep"},
     "omegaconf": {"runner.config.compose", "runner.commands.sweep", "runner.plan.check", "runner.execute.launch"},
+    "optuna": {"runner.tune.optuna_choice"},
     "mlflow": OWN_PROCESSES | {"runner.commands.doctor"},
 }
 

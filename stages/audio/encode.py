@@ -36,12 +36,16 @@ class EncodeAudioSettings:
         search=("twoloop", "fast"),
     )
     code_once: bool = setting(True, "code a mono voice once for two channels (in process): less than half the CPU time")
-    threads: int = setting(2, "threads of one FFmpeg; AAC itself is coded by one", low=1, high=64, affects_output=False)
+    threads: int = setting(
+        2, "threads of one FFmpeg; AAC itself is coded by one", low=1, high=64, affects_output=False, search=(1, 2)
+    )
     faststart: bool = setting(True, "put the index first, so that playing begins before the whole file is there")
     normalize: bool = setting(False, "bring the loudness to target_lufs")
     target_lufs: float = setting(-16.0, "integrated loudness wanted", low=-40, high=-6, unit="LUFS")
     true_peak_db: float = setting(-1.5, "highest true peak with normalize", low=-9, high=0, unit="dBTP")
-    backend: str = setting("av", "av: in process by PyAV; ffmpeg: the FFmpeg program", choices=("av", "ffmpeg"))
+    backend: str = setting(
+        "av", "av: in process by PyAV; ffmpeg: the FFmpeg program", choices=("av", "ffmpeg"), search=("av", "ffmpeg")
+    )
     hwaccel: str = setting(
         "auto",
         "hardware decoding of the input; sound has none",

@@ -22,8 +22,9 @@ class SpeakSettings:
     response_format: str = setting("wav", "what an OpenAI-compatible service sends", choices=("wav", "mp3"))
     api_key_env: str = setting("", "environment variable that holds the key; empty for none", affects_output=False)
     concurrency: int = setting(
-        32, "requests at once at most; begins with 8, adapts to the service", low=1, high=256, affects_output=False
-    )
+        32, "requests at once at most; begins with 8, adapts to the service", low=1, high=256, affects_output=False,
+        search=(8, 16, 32, 64),
+    )  # fmt: skip
     attempts: int = setting(6, "tries of one request before it counts as failed", low=1, high=20, affects_output=False)
     backoff_s: float = setting(
         0.5, "mean wait before the second try; doubles each time", low=0.0, high=60.0, unit="s", affects_output=False

@@ -21,7 +21,9 @@ class UpscalerSettings:
     scale: int = setting(0, "how many times larger; 0: as the model does (embedded, lanczos: 2)", low=0, high=8)
     weights: str = setting("", "file of weights, or a known name such as realesr-animevideov3")
     device: str = setting("auto", "auto, cpu, cuda or cuda:<number>")
-    precision: str = setting("auto", "auto: the fastest that the device computes well", choices=PRECISIONS)
+    precision: str = setting(
+        "auto", "auto: the fastest that the device computes well", choices=PRECISIONS, search=("auto", "fp32", "bf16")
+    )
     tile: int = setting(
         0, "side of a tile; 0: from free memory", low=0, high=8192, unit="px", affects_output=False,
         search=(0, 256, 512),
@@ -35,8 +37,9 @@ class UpscalerSettings:
         affects_output=False,
     )  # fmt: skip
     buffer_mb: int = setting(
-        1024, "frames in memory between decoding, model, encoding", low=16, high=65536, unit="MB", affects_output=False
-    )
+        1024, "frames in memory between decoding, model, encoding", low=16, high=65536, unit="MB",
+        affects_output=False, search=(256, 1024, 4096),
+    )  # fmt: skip
     vram_mb: int = setting(6144, "GPU memory taken at most", low=256, high=1_048_576, unit="MB", affects_output=False)
     disk_factor: float = setting(
         4.0, "disk taken at most, in sizes of the input; 0: no limit", low=0, high=10_000, affects_output=False
