@@ -39,6 +39,14 @@ def steady_time() -> float:
     return _BOOTED + _since_boot()
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right to ask once: when it was drawn, by the rate's clock, and how long that took; seconds."""
+
+    at: float
+    waited_s: float
+
+
 @dataclass(slots=True)
 class _Book:
     """What is kept: when grants were drawn, in order, and since when nobody may draw, and for how long."""
@@ -99,11 +107,14 @@ class Rate:
         Returns:
             0.0 when it was drawn, else the seconds until one is free.
         """
+        return self._try()[0]
+
+    def _try(self) -> tuple[float, float]:
         with self._open() as (book, now):
             wait_s = book.wait_s(now, self.grants, self.per_s)
             if wait_s == 0:
                 book.times.append(now)
-            return wait_s
+            return wait_s, now
 
     def take(self, cancel: Callable[[], bool] | None = None) -> float:
         """Wait for a grant and draw it; `cancel` is asked each second.
@@ -114,12 +125,25 @@ class Rate:
         Raises:
             StoppedError: when `cancel` says so.
         """
+        return self.draw(cancel).waited_s
+
+    def draw(self, cancel: Callable[[], bool] | None = None) -> Grant:
+        """As `take`, for who can tell later when the grant was really used (see `used`)."""
         began = self._clock()
-        while (wait_s := self.try_take()) > 0:
+        while True:
+            wait_s, now = self._try()
+            if wait_s == 0:
+                return Grant(now, now - began)
             if cancel and cancel():
                 raise StoppedError
             self._sleep(min(wait_s, _STEP_S))
-        return self._clock() - began
+
+    def used(self, grant: Grant) -> None:
+        """Count a grant from now on instead of from when it was drawn: the connection took its time."""
+        with self._open() as (book, now):
+            if grant.at in book.times:
+                book.times.remove(grant.at)
+                book.times.append(now)
 
     def hold(self, seconds: float) -> None:
         """Let nobody draw for so long: the service itself has asked for it."""

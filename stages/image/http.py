@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stages.contract import Failure
 from stages.speech.persist import IncompleteError, RefusedError
+
+if TYPE_CHECKING:
+    from aiohttp import TraceConfig
 
 LARGEST_PICTURE = 64 * 1024 * 1024
 LARGEST_ANSWER = LARGEST_PICTURE * 3 // 2  # a picture in base64, and what is said about it
@@ -28,6 +32,7 @@ class Ask:
         headers: with the key, if any.
         timeout_s: for the whole answer.
         largest: bytes of the answer at most.
+        sent: called when the request has gone out; the connection may have taken a while.
     """
 
     url: str
@@ -35,6 +40,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 60.0
     largest: int = LARGEST_ANSWER
+    sent: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,10 @@ def exchange(ask: Ask) -> Answer:
 async def _exchange(ask: Ask) -> Answer:
     import aiohttp
 
+    timeout = aiohttp.ClientTimeout(total=ask.timeout_s)
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ask.timeout_s), trust_env=True) as session,
+            aiohttp.ClientSession(timeout=timeout, trust_env=True, trace_configs=_traces(ask)) as session,
             session.request(
                 "GET" if ask.body is None else "POST",
                 ask.url, json=ask.body, headers=dict(ask.headers), allow_redirects=False,
@@ -74,6 +81,18 @@ async def _exchange(ask: Ask) -> Answer:
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise RefusedError(Failure.NETWORK, f"the connection failed ({type(error).__name__})") from error
     return Answer(answer.status, data, {name.lower(): value for name, value in answer.headers.items()})
+
+
+def _traces(ask: Ask) -> list[TraceConfig]:
+    import aiohttp
+
+    async def went_out(*_: object) -> None:
+        if ask.sent:
+            ask.sent()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(went_out)
+    return [trace]
 
 
 async def _read(chunks: object, largest: int) -> bytes:

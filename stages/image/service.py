@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from stages.speech.slots import shared_slots
 
 _DETAIL = 500
 _MANY_REQUESTS = 429
-_TRAVEL_S, _TRAVEL_SHARE = 0.5, 0.05
+_TRAVEL_S, _TRAVEL_SHARE = 0.5, 0.1
 _MEND = "see that the service runs and images.url is right, or try again later"
 
 
@@ -82,8 +82,9 @@ class Service:
             RefusedError: when another attempt may succeed.
             StageError: when none can.
         """
-        effort.waited_s += self._rate.take()
-        return self.meaning(exchange(ask), effort)
+        grant = self._rate.draw()
+        effort.waited_s += grant.waited_s
+        return self.meaning(exchange(replace(ask, sent=lambda: self._rate.used(grant))), effort)
 
     def meaning(self, answer: Answer, effort: Effort) -> dict[str, Any]:
         """The JSON object of an answer.
