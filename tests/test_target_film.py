@@ -191,6 +191,7 @@ def test_the_command_finds_the_number_and_says_how_near_it_came(tmp_path):
     assert done.code == 0, done.err
     metrics = done.run["metrics"]
     assert abs(metrics["target.error"]) <= 0.5 and metrics["target.probes"] <= 5
+    assert metrics["target.error_min"] == metrics["target.error"] == metrics["target.error_max"]
     assert metrics["quality.vmaf_mean"] == pytest.approx(93 + metrics["target.error"])
     assert done.run["effective"]["encoder.quality"] == metrics["target.quality"]
     assert (tmp_path / "outputs" / "probes.sqlite").is_file()

@@ -75,7 +75,7 @@ class QualityConfig:
 
     sample: str = setting(
         "auto",
-        "items to score per run: a number, `all`, or auto (8 in a sweep; none in a plain run, all with a reference)",
+        "items to score per run: a number, `all`, or auto (8 in a sweep; else none, all with a reference or a target)",
     )
     reference: str = setting(
         "", "film to compare finished films with, or a folder of such named like the inputs; empty: the inputs"

@@ -72,6 +72,8 @@ def _reported(name: str, spread: Spread) -> dict[str, float]:
         return {name: spread.total}
     if name.startswith("resource.") and "peak" in name:
         return {name: spread.high}
+    if name == "target.error":
+        return {name: spread.mean, f"{name}_min": spread.low, f"{name}_max": spread.high}
     if not name.startswith("quality."):
         return {name: spread.mean}
     if name in _LOWER_IS_BETTER:
