@@ -12,13 +12,24 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SERVED = ("PNG", "JPEG", "WEBP")  # what a service may send
-GIVEN = (*SERVED, "MPO", "GIF", "BMP", "TIFF", "AVIF")  # what a person may give
+GIVEN = (*SERVED, "GIF", "BMP", "TIFF", "AVIF")  # what a person may give
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 _MOST_PIXELS = 150_000_000  # the largest phones make 108 million
 _ROOM = 2  # no picture is kept larger than twice its frame
 _SMALLEST_SIDE = 64
 _ONE_COLOUR = 3  # of 255
-_FAULTS = (OSError, SyntaxError, ValueError, TypeError, struct.error, LookupError, EOFError, ArithmeticError)
+# what Pillow's readers raise for damaged files, found by damaging them
+_FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    struct.error,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    RuntimeError,
+)
 
 
 class BrokenPictureError(Exception):
