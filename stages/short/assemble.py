@@ -33,8 +33,7 @@ def named(title: str, text: str) -> str:
     said = " ".join((title or text).split())
     if len(said) <= _TITLE:
         return said
-    cut = said[: _TITLE - 1]
-    return f"{cut.rpartition(' ')[0] or cut}…"
+    return f"{said[:_TITLE].rpartition(' ')[0] or said[: _TITLE - 1]}…"
 
 
 def assemble(
