@@ -62,6 +62,26 @@ def test_a_voice_with_other_formants_in_a_noisy_room(tmp_path):
     assert np.median(errors) <= 40 and np.percentile(errors, 95) <= 120
 
 
+@pytest.mark.parametrize("pause_s", [0.8, 9.0])
+def test_a_speaker_who_pauses_where_the_offline_voice_does_not(tmp_path, pause_s):
+    """Silence is put in before every sixth word: far more than a band along the diagonal could follow."""
+    said = speak(tmp_path, ENGLISH, voice="en-gb+m3", rate=15)
+    rate, samples = wav_of(said)
+    words = [token.text for token in tokens_of(ENGLISH)]
+    true = word_times(words, said.data["words"], said.files["speech"]).spans
+    cuts = range(6, len(words), 6)
+    places = [int((true[cut][0] - 0.005) * rate) for cut in cuts]
+    paused = tmp_path / "paused.wav"
+    with wave.open(str(paused), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        hush = np.zeros(int(pause_s * rate), "<i2")
+        file.writeframes(np.concatenate([np.append(part, hush) for part in np.split(samples, places)]).tobytes())
+    found = word_times(words, None, paused, "en").spans
+    shifts = [pause_s * sum(number >= cut for cut in cuts) for number in range(len(words))]
+    errors = 1000 * np.abs([a[0] - b[0] - c for a, b, c in zip(found, true, shifts, strict=True)])
+    assert np.median(errors) <= 40 and np.percentile(errors, 95) <= 120
+
+
 def test_a_language_without_a_voice_is_counted_out_and_told(tmp_path):
     said = speak(tmp_path, "One two three, four five. Six seven.")
     words = ["One", "two", "three,", "four", "five.", "Six", "seven."]
@@ -116,6 +136,8 @@ def test_warping_finds_a_known_path():
     time = np.linspace(0, 1, 3000)
     bent = time + 0.05 * np.sin(2 * np.pi * time)
     curves = lambda t: np.stack([np.sin(60 * t**1.5), np.cos(47 * t), np.sin(31 * t + 1)], axis=1).astype(np.float32)  # noqa: E731
-    path = warp_path(curves(bent), curves(time))
-    assert np.all(np.diff(path) >= -1e-9)
+    ends = warp_path(curves(bent), curves(time))
+    path = ends.mean(axis=1)
+    assert np.all(ends[1:, 0] - ends[:-1, 1] >= 0) and np.all(ends[1:, 0] - ends[:-1, 1] <= 1)
+    assert ends[0, 0] == 0 and ends[-1, 1] == 2999
     assert np.abs(path / 2999 - bent).max() < 0.004

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.caption.match import Span, place
-from stages.caption.sound import STEP_S, features, log_mel, read_speech
+from stages.caption.sound import STEP_S, features, kept_steps, log_mel, read_speech, silences
 from stages.speech import espeak_ng
 from stages.speech.espeak_ng import EspeakError, Manner, Mark
 from stages.speech.providers.espeak import words_of
@@ -27,6 +27,7 @@ _SCRIPTS = {
     "THAI": "th", "ARMENIAN": "hy", "GEORGIAN": "ka", "LATIN": "en-us",
 }  # fmt: skip
 _OTHER_NAMES = {"zh": "cmn", "en": "en-us", "fr": "fr-fr", "no": "nb", "iw": "he", "tl": "id", "nn": "nb"}
+_PAUSE_S = 0.3
 _RATES = (-30, 60)  # %: how far the offline voice follows a slower or faster speaker
 
 
@@ -45,33 +46,48 @@ def align(words: Sequence[str], speech: Path, language: str) -> list[Span]:
     Raises:
         AlignError: when the offline voice does not know the language, or has nothing to say.
     """
-    import numpy as np
-
-    from stages.caption.warp import warp_path
-
     text = " ".join(words)
     voice = voice_for(text, language)
     heard, heard_hz = read_speech(speech)
-    rate = _rate(text, voice, len(heard) / heard_hz)
+    levels = log_mel(heard, heard_hz)
+    rate = _rate(text, voice, STEP_S * len(kept_steps(levels)))
     said, said_hz, marks = _say(text, Manner(voice, rate))
     told = [(word.text, word.start, word.end) for word in words_of(text, marks, len(said) / said_hz)]
     if not told:
         raise AlignError(f"the offline voice {voice} speaks no word of it")
     highest = 0.48 * min(heard_hz, said_hz, 14_000)
-    ours = features(log_mel(said, said_hz, highest))
-    path = warp_path(ours, features(log_mel(heard, heard_hz, highest)))
-    at = np.arange(len(path)) * STEP_S
+    spans = _warped(place(words, told), log_mel(said, said_hz, highest), log_mel(heard, heard_hz, highest))
+    quiet = silences(levels, _PAUSE_S)
+    return [_whole(span, quiet) for span in spans]
 
-    def warped(time: float) -> float:
-        return float(np.interp(time, at, path * STEP_S))
 
-    return [(warped(start), warped(end)) for start, end in place(words, told)]
+def _warped(spans: Sequence[Span], ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> list[Span]:
+    """Times of our recording (levels of its bands) as times of theirs. Neither's pauses are compared."""
+    import numpy as np
+
+    from stages.caption.warp import warp_path
+
+    our_steps, their_steps = kept_steps(ours), kept_steps(theirs)
+    path = warp_path(features(ours[our_steps]), features(theirs[their_steps])).mean(axis=1)
+    rows = np.interp(np.array(spans) / STEP_S, our_steps, np.arange(len(our_steps)))
+    columns = np.interp(rows, np.arange(len(path)), path)
+    times = np.interp(columns, np.arange(len(their_steps)), their_steps) * STEP_S
+    return [(float(start), float(end)) for start, end in times]
+
+
+def _whole(span: Span, quiet: Sequence[Span]) -> Span:
+    """Nobody pauses inside of a word: what lies on the shorter side of a silence belongs to its neighbour."""
+    start, end = span
+    for begin, over in quiet:
+        if start < begin and over < end:
+            start, end = (over, end) if end - over > begin - start else (start, begin)
+    return start, end
 
 
 def _rate(text: str, voice: str, seconds: float) -> int:
-    """The offline voice's speed (%) at which it takes about as long."""
+    """The offline voice's speed (%) at which it takes about as long, pauses left out."""
     said, rate_hz, _ = _say(text, Manner(voice))
-    percent = round(100 * (len(said) / rate_hz / max(seconds, 0.1) - 1))
+    percent = round(100 * (STEP_S * len(kept_steps(log_mel(said, rate_hz))) / max(seconds, 0.1) - 1))
     return min(max(percent, _RATES[0]), _RATES[1])
 
 

@@ -18,6 +18,9 @@ _LOWEST_HZ, _HIGHEST_HZ = 80.0, 7000.0
 _CEPSTRA = 8  # fewer than is usual: the finer shape of a spectrum is the speaker's, not the word's
 _FLOOR_DB = 60.0
 _CHUNK = 4096
+_SILENT_DB = 35.0  # below the loudest
+_EDGE = 8  # steps of a silence that are kept on each side
+_SHORTEST = 3  # steps: a shorter hush is a consonant
 
 
 def read_speech(path: Path) -> tuple[NDArray[np.float32], int]:
@@ -76,3 +79,30 @@ def _smooth(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
     smooth: NDArray[np.float32] = uniform_filter1d(rows, 5, axis=0, mode="nearest")
     return smooth
+
+
+def spoken_steps(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """For each step whether somebody speaks. All of them count when none is silent."""
+    from scipy.ndimage import binary_closing
+
+    loudest = levels.max(axis=1)
+    loud = loudest > loudest.max() - _SILENT_DB
+    closed: NDArray[np.bool_] = binary_closing(loud, iterations=_SHORTEST) | loud
+    return closed
+
+
+def kept_steps(levels: NDArray[np.float32]) -> NDArray[np.int_]:
+    """Numbers of the steps without the inside of silences: where two speakers pause tells nothing of their words."""
+    import numpy as np
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(np.flatnonzero(binary_dilation(spoken_steps(levels), iterations=_EDGE)), int)
+
+
+def silences(levels: NDArray[np.float32], least_s: float) -> list[tuple[float, float]]:
+    """Start and end (s) of each silence between words that is at least that long."""
+    import numpy as np
+
+    steps = np.flatnonzero(spoken_steps(levels))
+    gaps = np.flatnonzero(np.diff(steps) > least_s / STEP_S)
+    return [(float(steps[at] + 1) * STEP_S, float(steps[at + 1]) * STEP_S) for at in gaps]

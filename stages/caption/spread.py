@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.caption.match import Span
-from stages.caption.sound import STEP_S, log_mel, read_speech
+from stages.caption.sound import STEP_S, log_mel, read_speech, spoken_steps
 from stages.caption.tokens import SPACELESS
 
 if TYPE_CHECKING:
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 _VOWELS = re.compile(r"[aeiouyαεηιουωаеёиоуыэюяіїє]+")
 _SPACELESS = re.compile(rf"[{SPACELESS}]")
-_SILENT_DB = 35.0  # below the loudest
 _TINY = 1e-6
 _NEAR = 5  # steps: a word that would begin so shortly before a silence begins after it
-_SHORTEST = 3  # steps: a shorter hush is a consonant
 
 
 def spread(words: Sequence[str], speech: Path) -> list[Span]:
@@ -29,7 +27,7 @@ def spread(words: Sequence[str], speech: Path) -> list[Span]:
     import numpy as np
 
     samples, rate_hz = read_speech(speech)
-    spoken = _spoken(log_mel(samples, rate_hz).max(axis=1))
+    spoken = spoken_steps(log_mel(samples, rate_hz))
     clock = np.concatenate([[0.0], np.cumsum(spoken) * STEP_S])
     done = np.concatenate([[0.0], np.cumsum([_weight(word) for word in words])])
     marks = done / max(done[-1], 1e-9) * clock[-1]
@@ -46,15 +44,6 @@ def _begun(clock: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np
 
     reached = np.searchsorted(clock, np.minimum(marks + _TINY, clock[-1])) - 1
     return np.asarray(np.maximum(reached, 0), int)
-
-
-def _spoken(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """For each step whether somebody speaks. All of it counts when nothing is silent."""
-    from scipy.ndimage import binary_closing
-
-    loud = levels > levels.max() - _SILENT_DB
-    closed: NDArray[np.bool_] = binary_closing(loud, iterations=_SHORTEST) | loud
-    return closed
 
 
 def _weight(word: str) -> float:

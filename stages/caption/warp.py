@@ -10,25 +10,25 @@ if TYPE_CHECKING:
 
 _COARSEST = 1200  # rows that are compared with all columns; longer ones are first looked at from afar
 _RADIUS = 24  # rows to each side of the coarser path
-_STRAIGHT = 1.0
 
 
-def warp_path(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """For each row of `ours` (n × features) the row of `theirs` that it belongs to, as a fraction; never falls.
+def warp_path(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.int_]:
+    """For each row of `ours` (n × features) the first and last row of `theirs` that it belongs to (n × 2).
 
-    Coarse to fine (Salvador & Chan, FastDTW): half the rows each time, then only near the coarser path.
+    Both columns never fall, and one row begins where the one before ends or next to it. Coarse to fine (Salvador &
+    Chan, FastDTW): half the rows each time, then only near the coarser path.
     """
     import numpy as np
 
     if max(len(ours), len(theirs)) <= _COARSEST:
         low = np.zeros(len(ours), int)
         return _banded(ours, theirs, low, low + len(theirs))
-    coarse = warp_path(_halved(ours), _halved(theirs))
-    middle = np.interp(np.arange(len(ours)), np.arange(len(coarse)) * 2 + 0.5, coarse * 2 + 0.5)
-    low = np.clip(middle - _RADIUS, 0, len(theirs) - 1).astype(int)
-    high = np.clip(middle + _RADIUS + 1, 1, len(theirs)).astype(int)
+    coarse = np.repeat(warp_path(_halved(ours), _halved(theirs)), 2, axis=0) * 2
+    coarse = np.pad(coarse, ((0, max(0, len(ours) - len(coarse))), (0, 0)), mode="edge")[: len(ours)]
+    low = np.clip(coarse[:, 0] - _RADIUS, 0, len(theirs) - 1)
+    high = np.clip(coarse[:, 1] + _RADIUS + 2, 1, len(theirs))
     low[0], high[-1] = 0, len(theirs)
-    return _banded(ours, theirs, low, np.maximum.accumulate(high))
+    return _banded(ours, theirs, low, high)
 
 
 def _halved(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -40,21 +40,21 @@ def _halved(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _banded(
     ours: NDArray[np.float32], theirs: NDArray[np.float32], low: NDArray[np.int_], high: NDArray[np.int_]
-) -> NDArray[np.float64]:
+) -> NDArray[np.int_]:
     """The cheapest way through the band [low, high) of each row, by steps right, down and both."""
     import numpy as np
 
-    width = int((high - low).max())
-    came = np.zeros((len(ours), width), np.int8)
     norms = (theirs**2).sum(axis=1)
-    total = np.full(width, np.inf)
+    total = np.zeros(0)
+    ways: list[NDArray[np.int8]] = []
     for row, vector in enumerate(ours):
         first, last = int(low[row]), int(high[row])
         gap = norms[first:last] - 2 * (theirs[first:last] @ vector) + vector @ vector
         cost = np.sqrt(np.maximum(gap, 0)).astype(float)
-        above = _shifted(total, first - int(low[row - 1]) if row else 0, last - first) if row else None
-        total, came[row, : last - first] = _row(cost, above)
-    return _walked_back(came, low, high)
+        above = _shifted(total, first - int(low[row - 1]), last - first) if row else None
+        total, way = _row(cost, above)
+        ways.append(way)
+    return _walked_back(ways, low, int(high[-1]) - 1)
 
 
 def _shifted(total: NDArray[np.float64], by: int, count: int) -> NDArray[np.float64]:
@@ -71,7 +71,7 @@ def _row(cost: NDArray[np.float64], above: NDArray[np.float64] | None) -> tuple[
 
     if above is None:
         return np.cumsum(cost), np.zeros(len(cost), np.int8)
-    across, down = above[:-1] + _STRAIGHT * cost, above[1:] + cost
+    across, down = above[:-1] + cost, above[1:] + cost
     entered = np.minimum(across, down)
     run = np.cumsum(cost)
     total = run + np.minimum.accumulate(entered - run)
@@ -79,17 +79,17 @@ def _row(cost: NDArray[np.float64], above: NDArray[np.float64] | None) -> tuple[
     return total, came
 
 
-def _walked_back(came: NDArray[np.int8], low: NDArray[np.int_], high: NDArray[np.int_]) -> NDArray[np.float64]:
-    """The mean column of each row on the way back from the last corner."""
+def _walked_back(ways: list[NDArray[np.int8]], low: NDArray[np.int_], column: int) -> NDArray[np.int_]:
+    """First and last column of each row on the way back from the last corner."""
     import numpy as np
 
-    row, column = len(came) - 1, int(high[-1]) - 1
-    ends = np.zeros((len(came), 2))
+    row = len(ways) - 1
+    ends = np.zeros((len(ways), 2), int)
     ends[row] = column
-    while row > 0 or column > low[0]:
-        step = came[row, column - low[row]] if row else 0
+    while row > 0 or column > 0:
+        step = int(ways[row][column - low[row]])
         row, column = row - (step > 0), column - (step != 1)
         if step:
             ends[row, 1] = column
         ends[row, 0] = column
-    return np.asarray(ends.mean(axis=1))
+    return ends
