@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.hardware.config import HardwareConfig
+from stages.caption.settings import CaptionSettings
+from stages.image.settings import ImageSettings
 from stages.media.encoders.settings import EncoderConfig
+from stages.scene.settings import SceneSettings
+from stages.script.settings import ScriptSettings
 from stages.settings import setting
+from stages.short.settings import MusicSettings, ShortFilmSettings, SoundSettings
 from stages.speech.settings import SpeakSettings
 from stages.upscale.settings import UpscalerSettings
 from stages.video.settings import FilmSettings
@@ -156,6 +161,13 @@ class Root:
     profile: ProfileConfig = field(default_factory=ProfileConfig)
     tts: SpeakSettings = field(default_factory=SpeakSettings)
     upscaler: UpscalerSettings = field(default_factory=UpscalerSettings)
+    script: ScriptSettings = field(default_factory=ScriptSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
+    scene: SceneSettings = field(default_factory=SceneSettings)
+    captions: CaptionSettings = field(default_factory=CaptionSettings)
+    music: MusicSettings = field(default_factory=MusicSettings)
+    sound: SoundSettings = field(default_factory=SoundSettings)
+    film: ShortFilmSettings = field(default_factory=ShortFilmSettings)
     audio: AudioConfig = field(default_factory=AudioConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     video: FilmSettings = field(default_factory=FilmSettings)
