@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from stages.contract import EFFECTIVE, Failure, Json, Needs, Result, Stage, StageError, Work
-from stages.media.command import PROTOCOLS, argv, output_file
+from stages.media.command import argv, output_file
 from stages.media.encoders.catalog import AUTO, adapter
 from stages.media.encoders.machine import machine_identity
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import timeline
-from stages.media.processes import progress_reader, run_process
 from stages.scene.burn import filters
+from stages.scene.drawn import Drawn, drawn
 from stages.scene.motion import MOTIONS
+from stages.scene.program import run_fed
 from stages.scene.settings import SceneClipSettings
-from stages.scene.shots import MAY_READ, READS, Shot, shot
-from stages.scene.spec import RAW, Spec, encode_mb, spec_of, threads_each, timescale
-from stages.scene.timing import rate_of
-from stages.scene.zoompan import ZoomPan, zoompan
+from stages.scene.shots import MAY_READ, READS, Shot, scene_problems, shot
+from stages.scene.spec import Spec, encode_mb, spec_of, threads_each, timescale
 from stages.settings import Problem
 
 _WORKER_MB = 300  # Python, OpenCV, the still as it is decoded, and its planes
@@ -51,16 +50,16 @@ class SceneClip(Stage[SceneClipSettings]):
         """
         taken, spec = shot(work.item, self.config), self._settled()
         burnt = filters(work.item.artifacts["captions"].path, work.item.data.get("fonts") or (), work.scratch)
-        drawn, notes = self._drawn(taken, work.item.key)
+        fed = drawn(taken, self.config.renderer, work.item.key)
         target, began = work.scratch / "clip.mp4", time.monotonic()
-        words = _command(taken, [*drawn.filters, *burnt, *spec.filters], spec, drawn.size, target)
-        _run(words, drawn.frames, taken.count, work)
+        words = _command(fed, [*fed.filters, *burnt, *spec.filters], spec, taken.count, target)
+        run_fed(words, fed, taken.count, work)
         _checked(target, taken, self.config.fps, work.item.key)
         return Result(
             {"clip": target},
-            data={"frames": taken.count, EFFECTIVE: {**spec.effective, "scene.renderer": drawn.name}},
+            data={"frames": taken.count, EFFECTIVE: {**spec.effective, "scene.renderer": fed.renderer}},
             metrics=_metrics(taken, target, time.monotonic() - began),
-            notes=[*spec.notes, *notes],
+            notes=[*spec.notes, *fed.notes],
         )
 
     def _settled(self) -> Spec:
@@ -68,16 +67,6 @@ class SceneClip(Stage[SceneClipSettings]):
         if self._spec is None:
             self._spec = spec_of(self.config)
         return self._spec
-
-    def _drawn(self, taken: Shot, key: str) -> tuple[ZoomPan, list[str]]:
-        """What FFmpeg is fed, and the filters that make the frames of it."""
-        affine = ZoomPan("affine", taken.frames(), taken.size, ())
-        if self.config.renderer == "affine":
-            return affine, []
-        by_filter = zoompan(taken)
-        if by_filter is None:
-            return affine, [f"{key}: {taken.camera.motion} was drawn by affine, as zoompan only zooms"]
-        return by_filter, []
 
     @classmethod
     def needs(cls, config: SceneClipSettings) -> Needs:
@@ -108,43 +97,16 @@ class SceneClip(Stage[SceneClipSettings]):
         return f"motion: {motion!r} is none; use {', '.join(MOTIONS)}"
 
 
-def scene_problems(width: int, height: int, fps: str, key: str) -> Iterator[Problem]:
-    """What is wrong with a film's size and rate."""
-    for name, side in (("width", width), ("height", height)):
-        if side % 2:
-            yield Problem(f"{key}.{name}", f"{side} is odd, and colour has half the lines", f"use {side + 1}")
-    try:
-        rate_of(fps)
-    except ValueError as error:
-        yield Problem(f"{key}.fps", str(error), "write it like 25 or 30000/1001")
-
-
-def _command(taken: Shot, steps: list[str], spec: Spec, size: tuple[int, int], target: Path) -> list[str]:
+def _command(fed: Drawn, steps: list[str], spec: Spec, count: int, target: Path) -> list[str]:
     """The words that encode what comes in at stdin."""
     import ffmpeg
 
-    source = ffmpeg.input(
-        "pipe:0", format="rawvideo", pixel_format=RAW, video_size=size, framerate=str(taken.fps),
-        protocol_whitelist=PROTOCOLS,
-    )  # fmt: skip
+    source = ffmpeg.input("pipe:0", **fed.options)
     output = output_file(
-        [source], target, **{"filter:v": ",".join(steps), **spec.options, "frames:v": taken.count},
+        [source], target, **{"filter:v": ",".join(steps), **spec.options, "frames:v": count},
         fps_mode="passthrough", map_metadata=-1, an=None, format="mp4",
     )  # fmt: skip
     return argv(Path(ffmpeg_binary().path), output, progress=True)
-
-
-def _run(words: list[str], frames: Iterable[memoryview], count: int, work: Work) -> None:
-    def report(block: dict[str, str]) -> None:
-        done = block.get("frame", "0")
-        work.progress(min(1.0, int(done) / count) if done.isdigit() else 0.0)
-
-    try:
-        run_process(
-            words, feed=frames, cwd=work.scratch, on_stdout=progress_reader(report), memory_mb=work.memory_mb
-        )  # fmt: skip
-    except StageError as error:
-        raise StageError(error.failure, f"{work.item.key}: {error.sentence}", detail=error.detail) from error
 
 
 def _checked(target: Path, taken: Shot, fps: str, key: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from stages.scene.motion import AUTO, EASINGS, MOTIONS
 from stages.settings import setting
 
-RENDERERS = ("affine", "zoompan")
+AFFINE = "affine"
+RENDERERS = (AFFINE, "zoompan")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class SceneSettings:
     )
     easing: str = setting("linear", "linear: even speed; smooth: starts and ends at rest", choices=EASINGS)
     renderer: str = setting(
-        "affine", "affine moves by parts of pixels; zoompan is FFmpeg's filter, which shakes", choices=RENDERERS
+        AFFINE, "affine moves by parts of pixels; zoompan is FFmpeg's filter, which shakes", choices=RENDERERS
     )
     pause_s: float = setting(0.0, "silence after the speech of scenes that name none", low=0.0, high=60.0, unit="s")
     gop_s: float = setting(4.0, "longest time between key frames", low=0.1, high=60.0, unit="s")

@@ -13,6 +13,7 @@ from stages.scene.planes import OVER, make_planes
 from stages.scene.settings import SceneSettings
 from stages.scene.still import read_still
 from stages.scene.timing import frames_of, rate_of
+from stages.settings import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,3 +80,14 @@ def _count(item: Item, config: SceneSettings, fps: Fraction) -> int:
         return frames_of(item.data["duration_s"], config.pause_s if pause is None else pause, fps)
     except ValueError as error:
         raise StageError(Failure.BUG, f"{item.key}: {error}") from error
+
+
+def scene_problems(width: int, height: int, fps: str, key: str) -> Iterator[Problem]:
+    """What is wrong with a film's size and rate."""
+    for name, side in (("width", width), ("height", height)):
+        if side % 2:
+            yield Problem(f"{key}.{name}", f"{side} is odd, and colour has half the lines", f"use {side + 1}")
+    try:
+        rate_of(fps)
+    except ValueError as error:
+        yield Problem(f"{key}.fps", str(error), "write it like 25 or 30000/1001")

@@ -16,11 +16,11 @@ from stages.media.encoders.settle import settle
 from stages.media.encoders.trial import Trial, try_encoder
 from stages.media.saturation import encoding_mb
 from stages.platform import usable_cpus
+from stages.scene.drawn import RAW
 from stages.scene.planes import COLOUR
 from stages.scene.settings import SceneClipSettings
 from stages.scene.timing import rate_of
 
-RAW = "yuv420p"  # of the frames that are fed
 _SHARED_FROM = 4  # cores: below, one encode alone keeps them busy
 _FINE = 10_000  # units per second at least: players take a coarser clock for a frame rate
 
