@@ -26,9 +26,14 @@ class Canvas:
     rng: np.random.Generator
 
     @property
+    def share(self) -> float:
+        """How much smaller things are than in an upright picture of this width: 1 unless the picture lies."""
+        return min(1.0, 0.75 * self.height / self.width)
+
+    @property
     def unit(self) -> float:
-        """One hundredth of the width, pixels: lengths follow the size of the picture."""
-        return self.width / 100
+        """One hundredth of the width, pixels, less when the picture lies: lengths follow the size of the picture."""
+        return self.width * self.share / 100
 
     def axes(self, step: int = 1) -> tuple[Floats, Floats]:
         """X [1, w] and y [h, 1] in widths, from the middle of the picture."""

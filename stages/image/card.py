@@ -63,7 +63,7 @@ def _set_words(canvas: Canvas, picture: Floats, words: Words, look: str) -> list
         return notes
     plain, _ = type_for(words.over, bold=False) if words.over else (None, [])
     box, centred = _column(canvas, look), look in _CENTRED
-    block = block_of(words, bold, plain, box, canvas.width)
+    block = block_of(words, bold, plain, box, canvas.unit)
     size = canvas.width, canvas.height
     large = mask_of([line for line in block.lines if not line.small], block, bold, size, centred)
     ink, ground = _legible(canvas, picture, large)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _EM = 100  # widths are measured at this size; type grows in proportion
 _FINER = 2  # type is drawn at twice the size and averaged: smooth however slowly the camera moves
 _SHRINK = 0.94
-_LARGEST, _LARGEST_QUOTED, _SMALLEST = 0.128, 0.078, 0.026  # of the width
-_OVER, _OVER_GAP = 0.040, 0.62  # the small line: its size, of the width; its distance, of that size
-_MOST_LINES = 5  # above the size at which long titles have to have more
+_LARGEST, _LARGEST_QUOTED, _FEW_LINES, _SMALLEST = 12.8, 7.8, 5.5, 2.6  # in hundredths of the width
+_OVER, _OVER_GAP = 4.0, 0.62  # the small line: its size, likewise; its distance, of that size
+_MOST_LINES = 5  # of type larger than _FEW_LINES
 _LEADING = 1.16
 _LEADING_TALL = 1.42  # scripts with marks above and below
 _LOST = 0.3  # with more than this missing, words are no words any more
@@ -122,11 +122,11 @@ def type_for(text: str, *, bold: bool) -> tuple[Type | None, list[str]]:
     return Type(fonts, right_to_left), notes
 
 
-def block_of(words: Words, bold: Type, plain: Type | None, box: Box, picture_width: int) -> Block:
-    """Where the lines go; `plain` sets the small line, None for none."""
-    lines, size = _fitted(words, bold, box, picture_width)
+def block_of(words: Words, bold: Type, plain: Type | None, box: Box, unit: float) -> Block:
+    """Where the lines go; `plain` sets the small line, None for none; `unit` is a hundredth of the width, pixels."""
+    lines, size = _fitted(words, bold, box, unit)
     leading = size * _leading_of(words.main)
-    over = min(_OVER * picture_width, size, box.width / plain.width(words.over)) if plain and words.over else 0.0
+    over = min(_OVER * unit, size, box.width / plain.width(words.over)) if plain and words.over else 0.0
     head = over * (1 + _OVER_GAP)
     top = box.middle - (head + leading * len(lines)) / 2
     placed = [Line(words.over, over, top + over * 0.8, small=True)] if over else []
@@ -136,9 +136,9 @@ def block_of(words: Words, bold: Type, plain: Type | None, box: Box, picture_wid
     return Block(tuple(placed), (box.left, round(top), box.left + box.width, round(bottom)), bold.right_to_left)
 
 
-def _fitted(words: Words, type_: Type, box: Box, picture_width: int) -> tuple[list[str], float]:
-    size = (_LARGEST_QUOTED if words.quoted else _LARGEST) * picture_width
-    smallest = _SMALLEST * picture_width
+def _fitted(words: Words, type_: Type, box: Box, unit: float) -> tuple[list[str], float]:
+    size = (_LARGEST_QUOTED if words.quoted else _LARGEST) * unit
+    smallest = _SMALLEST * unit
     leading = _leading_of(words.main)
     text = " ".join(filter(None, map(type_.fonts.drawable, words.main.split())))
     while True:
@@ -148,7 +148,7 @@ def _fitted(words: Words, type_: Type, box: Box, picture_width: int) -> tuple[li
         pieces = pieces_of(text, type_.width, longest)
         widths = [type_.width(piece.text) for piece in pieces]
         lines = lines_of(pieces, widths, type_.width(" "), em)
-        few = len(lines) <= _MOST_LINES or size < 0.055 * picture_width
+        few = len(lines) <= _MOST_LINES or size < _FEW_LINES * unit
         if (max(widths) <= em and few and len(lines) * size * leading <= box.height) or size * _SHRINK < smallest:
             return lines, size
         size *= _SHRINK

@@ -53,7 +53,11 @@ def dunes(canvas: Canvas) -> Floats:
     tall = canvas.height / canvas.width
     coarse_x, coarse_y = canvas.coarse_axes()
     sky = canvas.gradient(0.10 + 1.25 * (coarse_y / tall + 0.5) ** 1.9 + 0.0 * coarse_x, 0, 5)
-    sun_x, sun_y, radius = rng.uniform(-0.22, 0.22), tall * rng.uniform(0.05, 0.09), rng.uniform(0.15, 0.20)
+    sun_x, sun_y, radius = (
+        rng.uniform(-0.22, 0.22),
+        tall * rng.uniform(0.05, 0.09),
+        rng.uniform(0.15, 0.20) * canvas.share,
+    )
     glow = np.hypot(coarse_x - sun_x, coarse_y - sun_y)
     lay(sky, canvas.colour(5), canvas.enlarged(0.60 * np.exp(-((glow / (1.8 * radius)) ** 2))))
     away = np.hypot(x - sun_x, y - sun_y)
@@ -106,7 +110,7 @@ def rays(canvas: Canvas) -> Floats:
     # an edge of one pixel, wherever it lies: the further out, the steeper in angle
     beam = edge(wave * distance * canvas.width / count) * soft((distance - 0.2) / 0.7)
     lay(picture, canvas.colour(4.4), 0.20 * beam * (1 - soft(distance / (1.05 * tall))))
-    radius = rng.uniform(0.13, 0.18)
+    radius = rng.uniform(0.13, 0.18) * canvas.share
     for wider, cover in ((2.3, 0.10), (1.6, 0.14), (1.0, 0.95)):
         lay(picture, canvas.colour(5), cover * edge((radius * wider - distance) * canvas.width))
     return picture
@@ -121,7 +125,7 @@ def orbs(canvas: Canvas) -> Floats:
     picture = canvas.gradient(0.5 + (coarse_y + lean * coarse_x) / (1.9 * tall) * -1, 0, 2)
     for px, py, least, most in _ORBS:
         at = px + rng.uniform(-0.08, 0.08), (py + rng.uniform(-0.03, 0.03)) * tall
-        _orb(canvas, picture, at, rng.uniform(least, most), rng.uniform(2.2, 4.2))
+        _orb(canvas, picture, at, rng.uniform(least, most) * canvas.share, rng.uniform(2.2, 4.2))
     return picture
 
 

@@ -7,9 +7,12 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stages.caption.fonts import clusters
+
 _FIRST_WORDS = 9
 _FIRST_SIGNS = 70
 _LONGEST_OVERLINE = 40
+_LONGEST_TITLE = 240
 _PARTS = re.compile(r"^(.{2,}?)(?::\s+|：|\s+[–—|]\s+)(\S.*)$")
 _WIDE = frozenset("WF")  # East Asian signs: a line may break after each
 _HYPHENED = 0x530  # Latin, Greek, Cyrillic: words that are parted get a hyphen
@@ -28,6 +31,8 @@ class Words:
 def words_of(title: str, text: str) -> Words:
     """The title, in two parts where it has them, else the first words of the text."""
     title = _one_line(title)
+    if len(title) > _LONGEST_TITLE:
+        title = title[:_LONGEST_TITLE].rsplit(" ", 1)[0] + "…"
     if not title:
         return Words(first_words(_one_line(text)), quoted=True)
     parts = _PARTS.match(title)
@@ -94,11 +99,11 @@ def _cut(word: str, width_of: Callable[[str], float], widest: float) -> list[str
     if width_of(word) <= widest:
         return [word]
     hyphen = "-" if word.isalpha() and ord(max(word)) < _HYPHENED else ""
-    count = int(width_of(word) / (widest - width_of(hyphen))) + 1
+    signs, count = list(clusters(word)), 2
     while True:
-        length = -(-len(word) // count)
-        cuts = [word[begin : begin + length] for begin in range(0, len(word), length)]
-        cuts = [cut + hyphen for cut in cuts[:-1]] + cuts[-1:]
+        length = -(-len(signs) // count)
+        parts = ["".join(signs[begin : begin + length]) for begin in range(0, len(signs), length)]
+        cuts = [part + hyphen for part in parts[:-1]] + parts[-1:]
         if length == 1 or all(width_of(cut) <= widest for cut in cuts):
             return cuts
         count += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from stages.contract import Needs
 from stages.image.decode import Picture
@@ -28,4 +28,11 @@ class Drawn(Provider):
     @classmethod
     def tools(cls, config: object) -> Mapping[str, str]:  # noqa: ARG003
         """What draws, and the type it is set in."""
-        return {name: version(name) for name in ("pillow", "numpy", "font-manrope")}
+        return {name: _version(name) for name in ("pillow", "numpy", "font-manrope")}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"  # another font takes its place
