@@ -83,11 +83,11 @@ def aim_of(asked: TargetSettings) -> Aim | None:
     The typical scores and slopes are those of x264 on footage, `docs/decisions/0016-quality-target.md`.
     """
     if asked.target_vmaf:
-        return Aim("target_vmaf", "quality.vmaf_mean", asked.target_vmaf, 0.5, 100.0, 93.0, 0.18)
+        return Aim("target_vmaf", "quality.vmaf_mean", asked.target_vmaf, 0.5, 100.0, 93.0, 0.2)
     if asked.target_vmaf_p1:
-        return Aim("target_vmaf_p1", "quality.vmaf_p1", asked.target_vmaf_p1, 0.5, 100.0, 88.0, 0.18)
+        return Aim("target_vmaf_p1", "quality.vmaf_p1", asked.target_vmaf_p1, 0.5, 100.0, 88.0, 0.2)
     if asked.target_ssim:
-        return Aim("target_ssim", "quality.ssim", asked.target_ssim, 0.002, 1.0, 0.975, 0.07, places=4)
+        return Aim("target_ssim", "quality.ssim", asked.target_ssim, 0.002, 1.0, 0.975, 0.08, places=4)
     return None
 
 

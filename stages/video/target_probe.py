@@ -20,6 +20,8 @@ from stages.video.encode import EncodePiece, EncodePieceSettings
 from stages.video.piece import Piece
 from stages.video.target_memory import ProbeMemory, footage_key
 
+_RESERVED = 2.5  # times the resident memory that an encode is planned with: the system counts what is reserved
+
 
 @dataclass(frozen=True, slots=True)
 class Prober:
@@ -94,7 +96,9 @@ class Footage:
     def _encoded(self, piece: Piece, folder: Path) -> Path:
         work = self.prober.work
         item = Item(work.item.key, {"piece": piece.to_json()}, {"film": work.item.artifacts["film"]})
-        made = EncodePiece(EncodePieceSettings()).run(Work(item, folder, memory_mb=work.memory_mb))
+        # a large picture gets what its own encode will be held to: a probe must not fail where that would do
+        memory = max(work.memory_mb, round(_RESERVED * piece.ram_mb)) if work.memory_mb else 0
+        made = EncodePiece(EncodePieceSettings()).run(Work(item, folder, memory_mb=memory))
         return made.files["segment"]
 
 
