@@ -23,8 +23,8 @@ FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry"
 GROUND = {"stages.contract", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {
     "PIL", "aiohttp", "av", "cv2", "dotenv", "edge_tts", "espeakng_loader", "faster_whisper", "ffmpeg",
-    "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "optuna", "pandas",
-    "pesq", "piper", "psutil", "pynvml", "pystoi", "requests", "rich", "scipy", "torch", "yaml",
+    "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "optuna",
+    "pandas", "pesq", "piper", "psutil", "pynvml", "pystoi", "requests", "rich", "scipy", "torch", "yaml",
 }  # fmt: skip
 OWN_PROCESSES = {"runner.record.tracker", "runner.record.tracker_push"}
 OWN_PROCESSES |= {"runner.record.tracker_store", "runner.record.tracker_sweep"}
@@ -118,7 +118,8 @@ def test_stages_know_no_runner_no_hydra_no_mlflow():
 def test_the_runner_reaches_stages_through_few_doors():
     """The contract, the registry, settings that the schema shows, and what doctor and the encoder check ask for."""
     doors = (*GROUND, "stages.registry", "stages.media.ffmpeg", "stages.media.encoders", "stages.speech.settings")
-    doors += ("stages.video.settings", "stages.upscale.settings")
+    sections = ("video", "upscale", "script", "image", "scene", "caption", "short")
+    doors += tuple(f"stages.{kind}.settings" for kind in sections)
     through_walls = [
         f"{m}:{line} {name}"
         for m, line, name in of_ours()

@@ -47,9 +47,11 @@ def _gain_at_quality(
     floor = space.quality.sign * (space.floor or 0.0) if bounded else min(qualities.values())
     good = [n for n in both if qualities[n] >= floor]
     chance: ndarray = _normal((quality[0] - floor) / quality[1])
+    if space.floor is None:
+        chance = np.ones(space.size)
     if not good:
         return chance
-    if sight.count % TURNS == 0 and bounded:
+    if sight.count % TURNS == 0:
         likely: ndarray = _improvement(*speed, max(speeds[n] for n in good)) * chance
         return likely
     pairs = [(np.exp(speeds[n]) if _logs(sight, space.objective) else speeds[n], qualities[n]) for n in good]

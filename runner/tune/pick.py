@@ -42,8 +42,13 @@ def judge(space: SearchSpace, figures: Mapping[str, float]) -> tuple[str, str]:
         return "failed", f"{goal.metric} was not measured; name in quality what the pipeline measures, or floor: null"
     value = figures[goal.metric]
     if goal.sign * (value - floor) < 0:
-        return "infeasible", f"{name_of(goal.metric)} {value:.4g} is {'below' if goal.sign > 0 else 'above'} {floor:g}"
+        return "infeasible", f"{_called(goal)} {value:.4g} is {'below' if goal.sign > 0 else 'above'} {floor:g}"
     return "ok", ""
+
+
+def _called(goal: Goal) -> str:
+    """The metric by its plain name, `VMAF`; one without a family by its own."""
+    return name_of(goal.metric) or goal.metric
 
 
 def pick(trials: Sequence[Trial], space: SearchSpace) -> Pick | None:
@@ -92,7 +97,7 @@ def spread_of(repeats: Sequence[float]) -> float:
 
 
 def _sentence(taken: Trial, best: Trial, others: Sequence[Trial], goal: Goal) -> str:
-    said = f"trial {taken.number}: {name_of(goal.metric).lower()} {taken.figures[goal.metric]:.4g}"
+    said = f"trial {taken.number}: {_called(goal)} {taken.figures[goal.metric]:.4g}"
     once = len(taken.outcomes[taken.rung].repeats) < 2
     if not others:
         return f"{said}, {'timed once, so that its spread is not known' if once else 'ahead by more than the spread'}"

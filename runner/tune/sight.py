@@ -91,10 +91,10 @@ def _worse(space: SearchSpace, point: Point, fallen: Point, short: float) -> boo
         if key.name not in chosen or chosen[key.name] == other[key.name]:
             continue
         how = space.monotone.get(key.name, {}).get("quality", "")
-        if how == SAME and short > FAR:
+        if how == SAME:
             continue
         step = _step(key.values_at(chosen), chosen[key.name], other[key.name])
-        if how == "" or how == SAME or (step > 0) != (how == FALLS):
+        if how == "" or (step > 0) != (how == FALLS):
             return False
         steps += 1
     return steps > 0 or short > FAR
