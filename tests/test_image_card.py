@@ -208,7 +208,7 @@ def test_cards_have_room_for_the_camera(tmp_path):
 def test_a_card_is_drawn_quickly(tmp_path):
     make_image(tmp_path, "story/0", width=768, height=1344)  # libraries and fonts
     spent = []
-    for seed, look in enumerate(sorted(LOOKS)):
+    for seed, look in enumerate(("contours", "paper", "rays")):  # the slowest
         began = time.process_time()
         make_image(tmp_path, f"story/{seed}", {"seed": seed}, width=768, height=1344, look=look)
         spent.append(time.process_time() - began)
