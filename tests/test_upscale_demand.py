@@ -77,8 +77,9 @@ def test_a_segment_takes_no_more_than_it_said(tmp_path):
 
 def test_one_that_wants_more_than_there_is_runs_alone_and_says_so(tmp_path):
     path = tmp_path / "clip.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", path)
-    words = ["upscaler=lanczos", "encoder=x264", "encoder.preset=ultrafast", "hardware.ram_mb=1024"]
+    source = ("-f", "lavfi", "-i", "testsrc2=s=1600x900:r=25", "-frames:v", 4)
+    ffmpeg(*source, "-c:v", "libx264", "-pix_fmt", "yuv420p", path)
+    words = ["upscaler=lanczos", "encoder=x264", "encoder.preset=medium", "hardware.ram_mb=1900"]
     done = reeltune(tmp_path, *QUIET, "pipeline=upscale", str(path), *words)
     assert done.code == 0, done.err
     assert any("MB of memory (of " in note and "such a task runs alone" in note for note in done.run["notes"])

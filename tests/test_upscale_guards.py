@@ -24,6 +24,7 @@ from stages.upscale.survey import SurveyUpscale
 H264 = ("-c:v", "libx264", "-g", "25", "-c:a", "aac")
 X264 = {"name": "x264", "codec": "libx264", "preset": "ultrafast", "quality": 23, "threads": 2}
 QUICK = ("encoder=x264", "profile=fast", "encoder.threads=2")
+KEPT = "pipeline.stages.segment.transient=false"  # segments stay beside the film, to be counted
 BEYOND_ANY = 1_000_000  # MB that no disk of a test has free
 
 
@@ -180,7 +181,7 @@ def noise(tmp_path_factory):
 
 
 def test_the_limit_bites_says_so_and_is_kept(noise, tmp_path):
-    words = [*QUIET, "pipeline=upscale", str(noise), *QUICK, "upscaler=lanczos", "upscaler.segment_s=1"]
+    words = [*QUIET, "pipeline=upscale", str(noise), *QUICK, "upscaler=lanczos", "upscaler.segment_s=1", KEPT]
     allowed = 1.5 * noise.stat().st_size
     (tmp_path / "free").mkdir()
     free = reeltune(tmp_path / "free", *words, "upscaler.disk_factor=0", "encoder.quality=12")
@@ -208,7 +209,7 @@ def test_one_segment_passes_its_share_and_is_made_again_within_it(burst, tmp_pat
     """Ordinary footage would not feel the limit: no rate is set, and the three quiet segments are made without."""
     allowed = 1.6 * burst.stat().st_size
     words = [*QUIET, "pipeline=upscale", str(burst), "encoder=x264", "encoder.preset=veryfast", "encoder.threads=2"]
-    words += ["upscaler=lanczos", "upscaler.segment_s=1", "encoder.quality=20"]
+    words += ["upscaler=lanczos", "upscaler.segment_s=1", "encoder.quality=20", KEPT]
     runs = {}
     for name, factor in (("free", 0), ("held", 1.6), ("again", 1.6)):
         (tmp_path / name).mkdir()

@@ -23,6 +23,7 @@ from runner.execute.nursery import Nursery
 from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import by_the_way, publish_all
 from runner.execute.recorder import Recorder
+from runner.execute.transients import Transients
 from runner.execute.wire import outcome_from
 from runner.plan.graph import Graph
 from runner.plan.index import Index, Outcome
@@ -60,6 +61,7 @@ class Scheduler:
         self._intake = Intake(plan, self.graph, items)
         self._index = index
         self._recorder = recorder
+        self._transients = Transients(plan, self.graph, index)
         self._roots: dict[int, RootState] = {}
         self._offers: deque[Task] = deque()
         self._flying: dict[str, list[Attempt]] = {}
@@ -117,6 +119,7 @@ class Scheduler:
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.gather(self._nursery.close(), *(lane.pool.close() for lane in self.lanes.values()))
+        self._transients.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -143,6 +146,7 @@ class Scheduler:
         elif root is not None:
             self._roots[root.number] = root
             self.counts["open"] = len(self._roots)
+            self._transients.opened(root)
             self._offers.extend(root.start())
             self._close_root(root)
         return root is not None
@@ -151,6 +155,7 @@ class Scheduler:
         if not root.complete or root.number not in self._roots:
             return
         del self._roots[root.number]
+        self._transients.closed(root)
         self.counts["ok" if root.ok else "failed"] += 1
         self.counts["open"] = len(self._roots)
         if not root.ok and self.plan.policy.on_failure == "stop":
@@ -165,7 +170,7 @@ class Scheduler:
         attempt = Attempt(task, item, parts, (task.root, self._serial))
         for digest in lane.digests():
             attempt.key = task_key(digest, attempt.inputs)
-            outcome = self._cached(lane, attempt.key)
+            outcome = self._cached(lane, attempt)
             if outcome is not None:
                 self._finish(attempt, outcome, "cached", {})
                 return
@@ -176,10 +181,10 @@ class Scheduler:
         self._flying[attempt.key] = []
         self._queue(attempt)
 
-    def _cached(self, lane: Lane, key: str) -> Outcome | None:
+    def _cached(self, lane: Lane, attempt: Attempt) -> Outcome | None:
         if not self.plan.policy.cache_enabled or lane.node.name in self.plan.policy.force:
             return None
-        return self._index.get(key)
+        return self._index.get(attempt.key, spent=self._transients.may_be_spent(attempt.task))
 
     def _queue(self, attempt: Attempt) -> None:
         lane = self.lanes[attempt.task.node]
@@ -247,6 +252,7 @@ class Scheduler:
             self._failed(lane, attempt, attempt.misplaced(error), lane.digest, spent)
             return
         lane.done += 1
+        self._transients.took(task, attempt.key)
         self._recorder.finished(attempt, outcome, status, spent)
         beside = {"beside": True} if task.node in self._beside else {}
         self._recorder.published(task, [{**output, **beside} for output in outputs])

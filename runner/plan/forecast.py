@@ -12,6 +12,7 @@ from runner.plan.index import Index
 from runner.plan.keys import inputs_digest, taken, task_key
 from runner.plan.plan import Plan, PlannedItem, sampled
 from runner.plan.tasks import RootState, Task
+from runner.plan.transient import spent_is_enough, transient_stages
 
 _NEW, _FILES = "never done", "its finished file is gone or was changed"
 
@@ -45,11 +46,13 @@ def _walk(plan: Plan, graph: Graph, planned: PlannedItem, index: Index, stages: 
     unsampled = [n.name for n in graph.nodes.values() if not sampled(planned.number, plan.items, n.sample)]
     excluded = [*unsampled, *(d for name in unsampled for d in graph.downstream(name))]
     root = RootState(graph, planned.number, planned.item, excluded)
+    parts = transient_stages(graph) if spent_is_enough(plan, graph, root, index) else set()
     waiting = root.start()
     while waiting:
         task = waiting.pop()
         inputs = inputs_digest(taken(*root.inputs(task)))
-        outcome = index.get(task_key(plan.stages[task.node].digest, inputs)) if plan.policy.cache_enabled else None
+        key = task_key(plan.stages[task.node].digest, inputs)
+        outcome = index.get(key, spent=task.node in parts) if plan.policy.cache_enabled else None
         if outcome is not None and task.node not in plan.policy.force:
             stages[task.node].cached += 1
             waiting.extend(root.done(task, outcome))

@@ -19,12 +19,15 @@ from stages.settings import Problem, nearest
 INPUT = "input"
 Domain = tuple[str, ...]
 _SAMPLE = re.compile(r"^(all|auto|[0-9]+)$")
-_WORDS = {"type", "from", "gather", "publish", "sample", "share", "optional", "settings"}
+_WORDS = {"type", "from", "gather", "publish", "sample", "share", "optional", "transient", "settings"}
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One stage in its place. `domain` is that of its tasks, `out_domain` that of what it hands on."""
+    """One stage in its place. `domain` is that of its tasks, `out_domain` that of what it hands on.
+
+    The files of a `transient` stage are let go when their input item is finished (see `runner.plan.transient`).
+    """
 
     name: str
     type_name: str
@@ -36,6 +39,7 @@ class Node:
     sample: str = "all"
     share: float = 0.0
     optional: bool = False
+    transient: bool = False
     domain: Domain = ()
     depth: int = 0
 
@@ -123,6 +127,7 @@ def _parse(name: str, raw: Any, prefix: str, problems: list[Problem]) -> Node | 
         sample=str(raw.get("sample", "all")),
         share=float(raw.get("share") or 0.0),
         optional=bool(raw.get("optional", False)),
+        transient=bool(raw.get("transient", False)),
     )
     if node.gather != stage.gathers:
         problems.append(_gather_mismatch(key, node))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ create table if not exists done (key text primary key, stage text, made real, us
 create table if not exists digests (path text primary key, size integer, mtime_ns integer, digest text) without rowid;
 create table if not exists last (task text primary key, digest text, inputs text) without rowid;
 create table if not exists said (digest text primary key, said text) without rowid;
+create table if not exists spent (key text primary key, gone integer) without rowid;
 """
 _DAY_S = 86_400.0
 
@@ -104,13 +105,18 @@ class Index:
         """Close the file."""
         self._db.close()
 
-    def get(self, key: str) -> Outcome | None:
-        """What the task of this key made, or None when it has to be done."""
+    def get(self, key: str, *, spent: bool = False) -> Outcome | None:
+        """What the task of this key made, or None when it has to be done.
+
+        Args:
+            key: of the task.
+            spent: its files may be gone, where they were let go (see `runner.plan.transient`).
+        """
         row = self._db.execute("select outcome, used from done where key = ?", (key,)).fetchone()
         if row is None:
             return None
         outcome = unpack(json.loads(row[0]), self.store)
-        if not all(self.store.holds(artifact) for artifact in outcome.files()):
+        if not all(self.store.holds(artifact) for artifact in outcome.files()) and not (spent and self._spent(key)):
             return None
         if time.time() - row[1] > _DAY_S:
             self._db.execute("update done set used = ? where key = ?", (time.time(), key))
@@ -121,7 +127,25 @@ class Index:
         size = sum(artifact.size for artifact in outcome.files())
         text = json.dumps(pack(outcome), ensure_ascii=False, separators=(",", ":"))
         now = time.time()
-        self._db.execute("insert or replace into done values (?,?,?,?,?,?)", (key, stage, now, now, size, text))
+        with self._db:
+            self._db.execute("insert or replace into done values (?,?,?,?,?,?)", (key, stage, now, now, size, text))
+            self._db.execute("delete from spent where key = ?", (key,))
+
+    def spend(self, keys: Sequence[str]) -> None:
+        """Note that the files of these tasks may be let go."""
+        self._db.executemany("insert or ignore into spent values (?, 0)", [(key,) for key in keys])
+
+    def let_go(self, but: Collection[str] = ()) -> None:
+        """Remove the files that may be let go, `but` those of some tasks; nobody else must work with them."""
+        rows = self._db.execute("select key, outcome from done join spent using (key) where gone = 0").fetchall()
+        going = [(key, text) for key, text in rows if key not in but]
+        for _, text in going:
+            for artifact in unpack(json.loads(text), self.store).files():
+                self.store.drop(artifact)
+        self._db.executemany("update spent set gone = 1 where key = ?", [(key,) for key, _ in going])
+
+    def _spent(self, key: str) -> bool:
+        return self._db.execute("select 1 from spent where key = ?", (key,)).fetchone() is not None
 
     def remember(self, task: str, digest: str, inputs: str) -> None:
         """Note what a task (`pipeline/item/stage`) was last made from, so that a plan can say why it must run again."""
@@ -156,14 +180,21 @@ class Index:
 
     def stages(self) -> list[tuple[str, int, int]]:
         """(stage, tasks, bytes) of everything kept."""
-        return list(self._db.execute("select stage, count(*), sum(bytes) from done group by stage order by stage"))
+        rows = (
+            "select stage, count(*), sum(case when gone then 0 else bytes end)"
+            " from done left join spent using (key) group by stage order by stage"
+        )
+        return list(self._db.execute(rows))
 
     def oldest(self) -> Iterator[tuple[str, Outcome]]:
-        """Everything kept, least recently used first."""
-        for key, text in self._db.execute("select key, outcome from done order by used, key").fetchall():
-            yield key, unpack(json.loads(text), self.store)
+        """Everything kept, least recently used first; of what was let go without its files."""
+        rows = "select key, outcome, gone from done left join spent using (key) order by used, key"
+        for key, text, gone in self._db.execute(rows).fetchall():
+            outcome = unpack(json.loads(text), self.store)
+            yield key, replace(outcome, artifacts={}, children=()) if gone else outcome
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop entries (their files are the caller's business)."""
         with self._db:
             self._db.executemany("delete from done where key = ?", [(key,) for key in keys])
+            self._db.executemany("delete from spent where key = ?", [(key,) for key in keys])

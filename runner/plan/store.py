@@ -36,6 +36,13 @@ class Store:
         stat = home.stat()
         return Artifact(path=home, kind=kind, digest=digest, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
+    def drop(self, artifact: Artifact) -> bool:
+        """Remove a file that is as it was; whether there was one. Finished files that are links to it stay."""
+        if not self.holds(artifact):
+            return False
+        artifact.path.unlink(missing_ok=True)
+        return True
+
     def holds(self, artifact: Artifact) -> bool:
         """True when the file is there as it was: a truncated or edited one does not count.
 

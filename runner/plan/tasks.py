@@ -48,6 +48,10 @@ class RootState:
         self._dead: set[tuple[str, Path]] = set()
         self._open = 0
 
+    def again(self) -> RootState:
+        """The same item with nothing done."""
+        return RootState(self._graph, self.number, self.item, self._excluded)
+
     @property
     def complete(self) -> bool:
         """True when every task is done, failed or blocked."""
