@@ -62,9 +62,9 @@ def _panel(axes: Axes, name: str, curves: dict[str, tuple[Curve, str]]) -> None:
     for label, (points, colour) in curves.items():
         axes.plot([t for t, _ in points], [value for _, value in points], color=colour, label=label, linewidth=1.6)
     axes.set_ylabel(name)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
     axes.grid(color="#e3e7ec", linewidth=0.7)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper center", frameon=False, ncols=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
