@@ -7,12 +7,14 @@ import sys
 from collections.abc import Sequence
 
 USAGE = """\
-reeltune [run|plan|doctor|ui|replay|sync|cache] [FILE …] key=value … [-m]
+reeltune [run|plan|doctor|tune|ui|replay|sync|cache] [FILE …] key=value … [-m]
 
   reeltune pipeline=narrate lines.txt                       texts to finished audio files
   reeltune plan pipeline=narrate lines.txt                  what would run, why, and does it fit
   reeltune -m pipeline=narrate lines.txt \\
       workers.encode=1,4,8 profile=fast,balanced,quality    a sweep, compared in MLflow
+  reeltune tune pipeline=transcode film.mp4 \\
+      quality.vmaf='>=93'                                   the fastest settings that are good enough, as a profile
   reeltune doctor                                           what this machine can really do
   reeltune ui                                               compare runs in the browser
   reeltune replay outputs/latest                            try again what failed
@@ -70,6 +72,10 @@ def _dispatch(argv: list[str]) -> int:
         from runner.commands.plan import plan
 
         return plan(arguments)
+    if arguments.command == "tune":
+        from runner.commands.tune import tune
+
+        return tune(arguments)
     if arguments.flags or (arguments.multirun and arguments.command == "run"):
         from runner.commands.sweep import hydra_main
 

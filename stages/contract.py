@@ -25,6 +25,11 @@ ConfigT = TypeVar("ConfigT")
 EFFECTIVE = "effective"
 
 
+# A field of `Result.data` of a stage whose result stands in for one that could not be had just now (a service was away):
+# true, and the task is done again by the next run. The runner does not remember it as finished.
+PASSING = "passing"
+
+
 class Failure(StrEnum):
     """Classes of failure. Policy (retry, degrade, stop) hangs on the class, never on the text."""
 

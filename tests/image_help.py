@@ -8,7 +8,7 @@ from stages.contract import Item, Work
 from stages.image.make import MakeImage
 from stages.image.settings import ImageSettings
 
-SCENE = {"text": "A lamp burns in the tower.", "title": "The lamp", "prompt": "a lighthouse at night", "seed": 7}
+SCENE = {"opening": "A lamp burns in the tower.", "title": "The lamp", "prompt": "a lighthouse at night", "seed": 7}
 SMALL = {"width": 96, "height": 160}
 
 

@@ -134,7 +134,7 @@ REFUSED = [
         "workers.encod=2",
         "workers.encod: is no key (did you mean workers.encode?); `reeltune --cfg job` shows every key",
     ),
-    ("nonsense=1", "nonsense: is no key; `reeltune --cfg job` shows every key"),
+    ("qqqq=1", "qqqq: is no key; `reeltune --cfg job` shows every key"),
     (
         "audio.sample_rat=1",
         "audio.sample_rat: is no key (did you mean audio.sample_rate?); `reeltune --cfg job` shows every key",
@@ -174,8 +174,8 @@ def test_an_unknown_pipeline_is_told_with_what_else_is_wrong():
 
 
 def test_every_problem_is_told_at_once_and_the_rest_can_be_looked_at():
-    made = narrate("profile=slow", "audio.channels=two", "nonsense=1", "audio.sample_rate=48000", "encoder=x264")
-    assert [p.key for p in made.problems] == ["profile", "audio.channels", "nonsense"]
+    made = narrate("profile=slow", "audio.channels=two", "qqqq=1", "audio.sample_rate=48000", "encoder=x264")
+    assert [p.key for p in made.problems] == ["profile", "audio.channels", "qqqq"]
     assert made.config is None
     assert made.rest.audio.sample_rate == 48000
     assert made.rest.encoder.name == "x264"

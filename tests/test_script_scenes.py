@@ -27,16 +27,27 @@ def test_a_scene_holds_what_the_script_says_and_nothing_else(tmp_path):
     first, second, third = scene_children(tmp_path, script_item(tmp_path / "s.md", SCRIPT))
     assert [child.name for child in (first, second, third)] == ["01", "02", "03"]
     assert first.data == {
-        "text": "Eins.", "title": "A", "prompt": "A. Eins.", "seed": first.data["seed"], "language": "de",
+        "text": "Eins.", "title": "A", "opening": "", "prompt": "A. Eins.", "seed": first.data["seed"], "language": "de",
     }  # fmt: skip
     assert second.data == {
-        "text": "Zwei.", "title": "B", "prompt": "B. Zwei.", "seed": second.data["seed"], "language": "de",
+        "text": "Zwei.", "title": "B", "opening": "", "prompt": "B. Zwei.", "seed": second.data["seed"], "language": "de",
         "motion": "still", "voice": "x", "rate": 5, "pause_s": 1.0,
     }  # fmt: skip
-    assert (third.data["title"], third.data["prompt"]) == ("", "Drei.")
+    assert (third.data["title"], third.data["opening"], third.data["prompt"]) == ("", "Drei.", "Drei.")
     assert len({child.data["seed"] for child in (first, second, third)}) == 3
     assert all(0 <= child.data["seed"] < 2**31 for child in (first, second, third))
     assert set().union(*(child.data for child in (first, second, third))) <= set(Scenes.writes)
+
+
+def test_new_words_under_a_prompt_that_stays_ask_for_no_new_picture(tmp_path):
+    script = "# F\n\n## A\nprompt: a lamp\n\n{}\n"
+    before, after = (
+        scene_children(tmp_path, script_item(tmp_path / f"{n}.md", script.format(text)))[0].data
+        for n, text in enumerate(("It burns.", "It burns low."))
+    )
+    assert before["text"] != after["text"]
+    shown = ("title", "opening", "prompt", "seed")  # what a picture is made of
+    assert [before[name] for name in shown] == [after[name] for name in shown]
 
 
 def test_captions_and_the_scenes_own_language(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-COMMANDS = ("run", "plan", "doctor", "ui", "replay", "sync", "cache")
+COMMANDS = ("run", "plan", "doctor", "tune", "ui", "replay", "sync", "cache")
 PATH_KEYS = ("input", "output", "outputs_dir", "temp_dir", "cache.dir")
 _OVERRIDE = re.compile(r"^(?:~|\+{1,2})?([A-Za-z_][\w/@.:-]*)=", re.DOTALL)
 _INTERPOLATION = re.compile(r"(\\*)\$\{")

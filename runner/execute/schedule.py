@@ -30,7 +30,7 @@ from runner.plan.index import Index, Outcome
 from runner.plan.keys import task_key
 from runner.plan.plan import Plan, PlannedItem
 from runner.plan.tasks import RootState, Task
-from stages.contract import Failure
+from stages.contract import PASSING, Failure
 
 _SLICE_S = 0.05  # longest time the loop is held by cached work
 
@@ -235,7 +235,8 @@ class Scheduler:
         attempt.key = task_key(digest, attempt.inputs)
         lane.note(spent["t1"] - spent["t0"], reply["cpu_s"])
         outcome = outcome_from(reply["ok"])
-        self._index.put(attempt.key, lane.node.type_name, outcome)
+        if not outcome.data.get(PASSING):
+            self._index.put(attempt.key, lane.node.type_name, outcome)
         name = f"{self.plan.pipeline}/{attempt.task.key}/{attempt.task.node}"
         self._index.remember(name, digest, attempt.inputs)
         self._finish(attempt, outcome, "done", {**spent, "cpu_s": reply["cpu_s"], "rss_mb": reply["rss_mb"]})

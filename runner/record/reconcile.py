@@ -47,8 +47,9 @@ def _is_untold(folder: Path) -> bool:
 
 
 def sweep_dirs(outputs: Path) -> Iterable[Path]:
-    """Every sweep under an outputs folder, oldest first."""
-    return sorted(path.parent for path in outputs.glob("sweeps/*/*/sweep.json"))
+    """Every sweep and search under an outputs folder, oldest first."""
+    found = [*outputs.glob("sweeps/*/*/sweep.json"), *outputs.glob("tune/*/sweep.json")]
+    return sorted(path.parent for path in found)
 
 
 def owner_lives(summary: Mapping[str, Any]) -> bool:

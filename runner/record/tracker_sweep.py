@@ -64,7 +64,7 @@ class SweepSyncer:
             "overrides": " ".join(words),
             **(state.get("origin") or {}),
         }
-        name = " ".join([sweep["pipeline"], "sweep", *(word for word in words if "," in word)])[:200]
+        name = " ".join([sweep["pipeline"], sweep.get("kind", "sweep"), *(word for word in words if "," in word)])[:200]
         start_ms = round(datetime.fromisoformat(sweep["started_at"]).timestamp() * 1000)
         made = store.client.create_run(experiment, start_time=start_ms, run_name=name, tags=tags)
         return str(made.info.run_id)
@@ -81,7 +81,7 @@ class SweepSyncer:
         figures = [(key_of(k), float(v), end_ms, 0) for k, v in _figures(jobs).items()]
         tags = {"status": sweep["status"], **_best_tags(jobs), _NOTE_TAG: _description(self.folder)}
         store.log(run_id, metrics=figures, tags=tags)
-        for name in ("compare.png", "compare.html", "sweep.json", "jobs.jsonl"):
+        for name in ("compare.png", "compare.html", "sweep.json", "jobs.jsonl", "search.json"):
             send_artifact(store, run_id, self.folder / name)
         store.client.set_terminated(run_id, TERMINAL[sweep["status"]], end_ms or None)
         state.update(closed=sweep["status"], error="")

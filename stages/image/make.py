@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from stages.contract import EFFECTIVE, Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.contract import EFFECTIVE, PASSING, Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.image.decode import BrokenPictureError, Picture, decode
 from stages.image.provider import Painted, Provider, Request, provider_class
 from stages.image.service import AccountError
@@ -23,13 +23,14 @@ _SEEDS = 2**31
 class MakeImage(Stage[ImageSettings]):
     """Makes the artifact `image`: PNG, RGB, 8 bit, sRGB, of any size; whoever shows it scales and crops.
 
-    Data: `prompt`, `title` ("" for none), `text`, `seed`. A scene's own `image` ({"path", "digest"}) goes before any
-    provider. `number` is the scene's place, from 1; without it the last part of the key is asked.
+    Data: `prompt`, `title` ("" for none), `opening` (its first words, where it has no title), `seed`. A scene's own
+    `image` ({"path", "digest"}) goes before any provider. `number` is the scene's place, from 1; without it the last
+    part of the key is asked.
     """
 
     config_class = ImageSettings
     produces: ClassVar[Mapping[str, str]] = {"image": "image/png"}
-    reads: ClassVar[tuple[str, ...]] = ("text", "title", "prompt", "seed")
+    reads: ClassVar[tuple[str, ...]] = ("title", "opening", "prompt", "seed")
     may_read: ClassVar[tuple[str, ...]] = ("image", "number")
 
     def __init__(self, config: ImageSettings) -> None:
@@ -57,15 +58,14 @@ class MakeImage(Stage[ImageSettings]):
             raise StageError(Failure.BAD_INPUT, f"{key}: {problem}")
         try:
             if data.get("image"):
-                painted, used = Painted(self._given(data["image"])), dict[str, str]()
+                painted, told = Painted(self._given(data["image"])), dict[str, Json]()
             else:
-                painted, used = self._made(self._request(key, data))
+                painted, told = self._made(self._request(key, data))
         except StageError as error:
             sentence = f"{key}: {error.sentence}"
             raise StageError(error.failure, sentence, detail=error.detail, retry_after_s=error.retry_after_s) from error
         target = work.scratch / "image.png"
         painted.picture.image.save(target, format="PNG", compress_level=1)
-        told = {EFFECTIVE: used} if used else {}
         return Result({"image": target}, told, painted.metrics, painted.picture.notes)
 
     def _request(self, key: str, data: Mapping[str, Json]) -> Request:
@@ -73,9 +73,10 @@ class MakeImage(Stage[ImageSettings]):
         number = data.get("number") or (int(name) if name.isdecimal() else 0)
         prompt = ", ".join(filter(None, (data["prompt"].strip().rstrip(".,"), self.config.style.strip())))
         seed = (int(data["seed"]) + self.config.seed) % _SEEDS
-        return Request(prompt, data["title"], data["text"], seed, name, int(number))
+        return Request(prompt, data["title"], data["opening"], seed, name, int(number))
 
-    def _made(self, request: Request) -> tuple[Painted, dict[str, str]]:
+    def _made(self, request: Request) -> tuple[Painted, dict[str, Json]]:
+        """The picture; or a card in its place, which the next run tries to do without."""
         try:
             return self._provider.paint(request), {}
         except AccountError:
@@ -84,7 +85,7 @@ class MakeImage(Stage[ImageSettings]):
             if self.config.on_failure != _DRAWN or self.config.provider == _DRAWN:
                 raise
             note = f"a card is drawn instead of the picture (images.on_failure=drawn): {error.sentence}"
-            return self._card(request, note), {"images.provider": _DRAWN}
+            return self._card(request, note), {EFFECTIVE: {"images.provider": _DRAWN}, PASSING: True}
 
     def _card(self, request: Request, note: str) -> Painted:
         painted = provider_class(_DRAWN)(self.config).paint(request)

@@ -23,7 +23,7 @@ class Request:
     Attributes:
         prompt: what it should show, with the style that is asked for.
         title: of the scene, "" when it has none.
-        text: what the scene says.
+        text: the first words of a scene that has no title.
         seed: 0 to 2**31 - 1.
         name: last part of the scene's key.
         number: place of the scene in its script, from 1; 0 when its name tells none.

@@ -20,6 +20,8 @@ PANS = ("pan_left", "pan_right", "pan_up", "pan_down")
 MOTIONS = (*ZOOMS, *PANS, STILL)
 EASINGS = ("linear", "smooth")
 _ROOMY = 1.15  # a still so much wider (higher) than the frame's shape is worth a pan
+# A still that has no more to show than the frame is only moved a little: what stands in its middle stays in sight.
+_TIGHT = 0.15
 # Where `auto` may keep a point in place, in parts of the frame: about the middle, and rather above it, where faces are.
 _FOCUS_X, _FOCUS_Y = (0.35, 0.65), (0.30, 0.55)
 
@@ -133,13 +135,13 @@ def _focus(frame: tuple[int, int], course: Course) -> tuple[int, int]:
 def _pan(
     frames: int, still: tuple[int, int], frame: tuple[int, int], course: Course, motion: str
 ) -> NDArray[np.float64]:
-    """Views of one size. They come nearer only as far as the still has too little room for the way."""
+    """Views of one size. They come nearer only as far as the still has too little room for the way, and not far."""
     import numpy as np
 
     _, _, width, height = base_view(still, frame)
     axis = 0 if motion in ("pan_left", "pan_right") else 1
     whole, shown = still[axis], (width, height)[axis]
-    way = course.speed * (frames - 1) * shown
+    way = min(course.speed * (frames - 1) * shown, max(whole - shown, _TIGHT * shown))
     zoom = max(1.0, min(course.limit, shown / (whole - way) if whole > way else course.limit))
     view = (width / zoom, height / zoom)
     way = min(way, whole - view[axis])

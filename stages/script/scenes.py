@@ -13,22 +13,26 @@ from stages.script.pictures import asset_problems
 from stages.script.settings import ScriptSettings
 
 _LONGEST_PROMPT = 600
+_OPENING = 160  # signs
 _AS_WRITTEN = ("voice", "rate", "motion", "pause_s")
 
 
 class Scenes(Stage[ScriptSettings]):
     """Children `01`, `02`, … with the data of one scene each; what a scene does not say is absent.
 
-    Data of a child: `text`, `title`, `prompt`, `seed`; and `voice`, `rate`, `motion`, `pause_s`, `language`, `caption`
-    {"enabled", "style", …}, `image` {"path", "digest"} where the script says so. A prompt that is not given is made of
-    title and text, a seed of text and prompt, so that a scene put in between changes no other.
+    Data of a child: `text`, `title`, `opening`, `prompt`, `seed`; and `voice`, `rate`, `motion`, `pause_s`, `language`,
+    `caption` {"enabled", "style", …}, `image` {"path", "digest"} where the script says so. A prompt that is not given
+    is made of title and text, a seed of the prompt, so that a scene put in between changes no other, and new words
+    under a prompt that stays ask for no new picture. `opening` is the beginning of the text where there is no title: a
+    drawn picture shows it.
     """
 
     config_class = ScriptSettings
     reads: ClassVar[Sequence[str]] = ("scenes",)
     may_read: ClassVar[Sequence[str]] = ("language", "assets")
     writes: ClassVar[Sequence[str]] = (
-        "text", "title", "prompt", "seed", "voice", "rate", "image", "caption", "motion", "pause_s", "language",
+        "text", "title", "opening", "prompt", "seed",
+        "voice", "rate", "image", "caption", "motion", "pause_s", "language",
     )  # fmt: skip
     fans_out: ClassVar[bool] = True
 
@@ -85,7 +89,14 @@ def children_of(
 def _data(scene: Mapping[str, Json], language: str, assets: Mapping[str, Mapping[str, str]]) -> dict[str, Json]:
     title, text = str(scene.get("title", "")), str(scene["text"])
     prompt = str(scene.get("prompt") or _prompt(title, text))
-    data = {"text": text, "title": title, "prompt": prompt, "seed": scene.get("seed", _seed(text, prompt))}
+    opening = "" if title else " ".join(text.split())[:_OPENING]
+    data = {
+        "text": text,
+        "title": title,
+        "opening": opening,
+        "prompt": prompt,
+        "seed": scene.get("seed", _seed(prompt)),
+    }
     data |= {name: scene[name] for name in _AS_WRITTEN if name in scene}
     if spoken := scene.get("language") or language:
         data["language"] = spoken
@@ -105,6 +116,6 @@ def _prompt(title: str, text: str) -> str:
     return f"{whole[:_LONGEST_PROMPT].rpartition(' ')[0] or whole[:_LONGEST_PROMPT]}…"
 
 
-def _seed(text: str, prompt: str) -> int:
-    """31 bits that hang on the scene alone."""
-    return int.from_bytes(hashlib.sha256(f"{text}\0{prompt}".encode()).digest()[:4], "big") >> 1
+def _seed(prompt: str) -> int:
+    """31 bits that hang on the prompt alone."""
+    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,175 @@
+"""A search on disk: its folder, its samples of the input, its trials run one after another, its finalists timed.
+
+The folder is the truth, as everywhere: the same words find it again, and go on to the same total.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.record.rundir import write_json
+from runner.tune.runs import Measured, TrialRunner
+from runner.tune.search import Ask, Search
+from runner.tune.space import SearchSpace, overrides
+from runner.tune.trials import Trial, TrialBook
+from stages.contract import Source
+
+FINALISTS = 3
+_WAIT_S = 2.0
+_LEAST_TIMEOUT_S = 600.0
+_TOLERANT = 10.0  # times the slowest trial so far
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The input of one rung: its files, and how much of the input they are in words (`4 seconds`, `whole`)."""
+
+    files: Sequence[Path]
+    amount: str
+
+
+def samples(source: Source[Any], files: Sequence[Path], space: SearchSpace, folder: Path) -> list[Sample]:
+    """One sample a rung, the largest last; a single one, the input itself, when it cannot be made smaller.
+
+    Raises:
+        StageError: when the input cannot be read.
+    """
+    amounts = {"seconds": space.samples.seconds, "items": space.samples.items}.get(source.measure, ())
+    made: list[Sample] = []
+    for rung, amount in enumerate(amounts):
+        place = folder / f"sample-{rung}"
+        place.mkdir(parents=True, exist_ok=True)
+        found = source.excerpt(files, float(amount), place)
+        whole = list(found) == list(files)
+        made.append(Sample(found, "whole" if whole else f"{amount:g} {source.measure}"))
+        if whole:
+            break
+    return made or [Sample(list(files), "whole")]
+
+
+def study_id(pipeline: str, parts: Mapping[str, Any]) -> str:
+    """Name of a search's folder: the same for the same space, floor, words and input."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return f"{pipeline}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+@dataclass(slots=True)
+class Study:
+    """Runs a search to its end.
+
+    Args:
+        space: what is searched.
+        search: what to try next.
+        book: what was tried.
+        runner: runs a trial.
+        samples: input of each rung.
+        quality_args: what quality hangs on besides the settings: digests and versions, for `known` results.
+        tell: a line for people.
+    """
+
+    space: SearchSpace
+    search: Search
+    book: TrialBook
+    runner: TrialRunner
+    samples: Sequence[Sample]
+    keys: Callable[[Any, int], tuple[str, str]]
+    timeout_s: float = 0.0
+    tell: Callable[[str], None] = lambda _line: None
+    _slowest: float = field(default=0.0)
+
+    def run(self) -> None:
+        """Try until the total is reached; a search that was stopped goes on where it was.
+
+        Raises:
+            KeyboardInterrupt: when it was interrupted; what was begun is given back.
+        """
+        while True:
+            ask = self.search.ask()
+            if ask is None:
+                if self.search.finished:
+                    return
+                time.sleep(_WAIT_S)  # another search over the same folder holds what is left
+                continue
+            self._try(ask)
+
+    def _try(self, ask: Ask) -> None:
+        try:
+            found = self._measured(ask)
+        except BaseException:
+            self.book.release(ask.number, ask.rung)
+            raise
+        quality, speed = self.keys(ask.point, ask.rung)
+        self.search.tell(
+            ask.number, found.state, found.figures, reason=found.reason, rung=ask.rung,
+            repeats=self._times([found]), quality_key=quality, speed_key=speed,
+        )  # fmt: skip
+        self.tell(self._line(f"#{ask.number}", ask.point, ask.rung, found))
+
+    def _measured(self, ask: Ask) -> Measured:
+        began = time.monotonic()
+        sample = self.samples[min(ask.rung, len(self.samples) - 1)]
+        found = self.runner.measure(overrides(ask.point), sample.files, self._limit())
+        if found.state == "ok":
+            self._slowest = max(self._slowest, time.monotonic() - began)
+        return found
+
+    def _limit(self) -> float:
+        return self.timeout_s or max(_LEAST_TIMEOUT_S, _TOLERANT * self._slowest)
+
+    def _times(self, found: Sequence[Measured]) -> tuple[float, ...]:
+        metric = self.space.objective.metric
+        return tuple(one.figures[metric] for one in found if metric in one.figures)
+
+    def _line(self, head: str, point: Any, rung: int, found: Measured) -> str:
+        from runner.record.jobs import figures_told
+
+        words = " ".join(f"{key}={value}" for key, value in point.values)
+        where = f" [{self.samples[min(rung, len(self.samples) - 1)].amount}]" if len(self.samples) > 1 else ""
+        said = figures_told(found.figures) if found.state == "ok" else f"{found.state}: {found.reason}"
+        return f"{head} {words}{where}: {said}"
+
+    # --- finalists ---------------------------------------------------------------------------
+
+    def finals(self, finalists: Sequence[Trial]) -> Iterator[tuple[Trial, list[float]]]:
+        """Time the finalists again, in turns, so that a noisy minute strikes them alike, until they agree.
+
+        Yields:
+            each with all its values of the objective.
+        """
+        rung, goal = len(self.samples) - 1, self.space.objective
+        values = {t.number: [t.outcomes[t.rung].figures[goal.metric]] if t.rung == rung else [] for t in finalists}
+        for _ in range(self.space.repeats.most):
+            open_ones = [t for t in finalists if not steady(values[t.number], self.space.repeats.spread)]
+            if not open_ones:
+                break
+            for trial in open_ones:
+                found = self.runner.measure(overrides(trial.point), self.samples[rung].files, self._limit())
+                values[trial.number] += self._times([found])
+                self.tell(self._line(f"#{trial.number} again", trial.point, rung, found))
+        for trial in finalists:
+            yield trial, values[trial.number]
+
+
+def steady(values: Sequence[float], spread: float) -> bool:
+    """At least three values, the middle half of which lies within `spread` of the median."""
+    return len(values) >= 3 and spread_of(values) <= spread
+
+
+def spread_of(values: Sequence[float]) -> float:
+    """Half the distance between the quartiles, by the median; 0.0 of fewer than two values."""
+    if len(values) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / 2 / statistics.median(values)
+
+
+def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """`search.json`: what was searched and what came of it."""
+    write_json(folder / "search.json", dict(state))
