@@ -1,4 +1,4 @@
-"""A short film is put together by copying: every packet at its time, the sound to the sample; and what lies beside it."""
+"""A short film is put together by copying: every packet at its time, the sound to the sample; what lies beside it."""
 
 import hashlib
 from fractions import Fraction

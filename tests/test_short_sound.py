@@ -1,5 +1,6 @@
 """The sound of a short film: speech to the sample, no click, no drift, the loudness asked for."""
 
+import subprocess
 from fractions import Fraction
 
 import av
@@ -252,6 +253,24 @@ def test_a_track_that_was_cut_off_is_refused(tmp_path):
     with pytest.raises(StageError) as said:
         ShortSound(ShortSoundSettings()).verify(work, made)
     assert said.value.failure is Failure.ENCODER
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small tmpfs needs root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, small_disk):
+    """A track of 3 s takes 529 kB: it is refused, and does not end the process by a page that has no room."""
+    with pytest.raises(StageError, match="no space left") as said:
+        make_sound(scenes_of(tmp_path, [tone(300, 3.0)]), small_disk / "s")
+    assert said.value.failure is Failure.DISK_FULL
 
 
 def test_a_wrong_frame_rate_is_told_before_any_work():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -45,7 +46,7 @@ def encoded(made: Master, config: ShortSoundSettings, target: Path) -> Encoded:
         _write(made, wav)
         encode_in_process(wav, target, _settings(config), Gain(), lambda _done: None)
         heard = measure_file(target)
-        over = (heard.true_peak_db or -120.0) - config.true_peak_db
+        over = -math.inf if heard.true_peak_db is None else heard.true_peak_db - config.true_peak_db
         if over <= _HEARD_DB:
             break
         before = config.true_peak_db if made.ceiling_db is None else made.ceiling_db
