@@ -94,8 +94,9 @@ def test_a_curve_that_waves_is_bracketed_and_told():
     for target in (85, 90, 93):
         found, asked = sought(vmaf(target), X264, waves)
         errors = [abs(waves(number) - target) for number in asked]
-        assert abs(found.expected - target) == min(errors) and len(asked) <= MOST_PROBES
-        assert found.verdict == "" or min(errors) > 0.5
+        assert len(asked) <= MOST_PROBES and (found.verdict == "") == (min(errors) <= 0.5)
+        if not found.verdict:
+            assert abs(found.expected - target) == min(errors)
     risen, _ = sought(vmaf(93), X264, waves, {20.0: 90.0, 30.0: 94.8})
     assert risen.uneven
     assert not sought(vmaf(93), X264, smooth)[0].uneven
@@ -105,6 +106,14 @@ def test_few_probes_end_with_the_best_of_them():
     found, asked = sought(vmaf(93), X264, curve(60, 0.6), most=1)
     assert len(asked) == 1 and found.quality == asked[0]
     assert found.verdict == "was not met within 1 probes"
+
+
+def test_when_probes_run_out_between_two_the_number_is_interpolated_and_said_to_be():
+    measure = curve(40, 0.2)
+    found, asked = sought(vmaf(93), X264, measure, {20.0: measure(20), 34.0: measure(34)}, most=0)
+    assert not asked and found.quality not in found.points and 20 < found.quality < 34
+    assert found.verdict == "was not met within 2 probes, and is interpolated between 20 and 34"
+    assert found.expected == pytest.approx(measure(found.quality), abs=2) and abs(measure(found.quality) - 93) < 2
 
 
 def test_the_expected_score_follows_the_points():

@@ -184,7 +184,8 @@ def _ended(aim: Aim, numbers: Numbers, points: dict[float, float], probes: int) 
     verdict = ""
     if nearest > aim.tolerance:
         quality, verdict = _verdict(aim, numbers, points, quality)
-    return Found(quality, points[quality], points, probes, verdict, _uneven(aim, points))
+    score = points[quality] if quality in points else expected(aim, numbers, points, quality)
+    return Found(quality, score, points, probes, verdict, _uneven(aim, points))
 
 
 def _verdict(aim: Aim, numbers: Numbers, points: Mapping[float, float], nearest: float) -> tuple[float, str]:
@@ -199,7 +200,11 @@ def _verdict(aim: Aim, numbers: Numbers, points: Mapping[float, float], nearest:
     if better is not None and worse is not None and worse - better < 1.5 * numbers.step:
         ends = f"{aim.told(points[better])} at {better:g} and {aim.told(points[worse])} at {worse:g}"
         return nearest, f"lies between two numbers of the encoder: {ends}"
-    return nearest, f"was not met within {len(points)} probes"
+    said = f"was not met within {len(points)} probes"
+    if better is None or worse is None:
+        return nearest, said
+    inside = min(worse - numbers.step, max(better + numbers.step, estimate(aim, numbers, points)))
+    return numbers.snapped(inside), f"{said}, and is interpolated between {better:g} and {worse:g}"
 
 
 def _uneven(aim: Aim, points: Mapping[float, float]) -> bool:
