@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO
+
+from stages.platform import widen_pipe
 
 Piece = bytes | bytearray | memoryview
 STUCK = b"pthread_create() failed"  # no room for a thread's stack: FFmpeg may then wait for that thread for ever
@@ -120,7 +121,7 @@ class Pipes:
         self.err = Reader(process.stderr, _TAIL, None, self.broken, STUCK)
         self.feeder: Feeder | None = None
         if process.stdin is not None and feed is not None:
-            _widen(process.stdin)
+            widen_pipe(process.stdin.fileno(), _ROOM)
             self.feeder = Feeder(process.stdin, feed, self.broken)
 
     @property
@@ -147,12 +148,3 @@ class Pipes:
             self.feeder.join()
         self.out.stream.close()
         self.err.stream.close()
-
-
-def _widen(stream: IO[bytes]) -> None:
-    """Give a pipe more room where the system lets us; without it there are only more turns."""
-    if sys.platform == "linux":
-        import fcntl
-
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _ROOM)

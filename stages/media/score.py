@@ -10,9 +10,7 @@ gives without copying.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +23,7 @@ from stages.media.command import PROTOCOLS, file_url
 from stages.media.frames import Track
 from stages.media.geometry import Box
 from stages.media.processes import progress_reader, run_process
+from stages.media.score_logs import LOGS, read_logs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 SMALLEST_VMAF = 32  # libvmaf ends with a segmentation fault on pictures of 16 × 16
 _SMALLEST_SSIM = 8  # FFmpeg's ssim compares blocks of 8 × 8
-_LOGS = {"vmaf": "vmaf.json", "ssim": "ssim.log", "psnr": "psnr.log"}
 _THUMBNAILS = ("distorted.gray", "reference.gray")
 _LINES = 8 * SIDE  # lines that a thumbnail is made of, at least: 8 for each of its own
 _VMAF_THREADS_EACH = 4  # libvmaf threads that one filter thread keeps busy: the filters are a small part of the work
@@ -127,8 +125,7 @@ class Scoring:
         distorted, reference = (_thumbnails(folder / name) for name in _THUMBNAILS)
         _complete(self.reference, len(reference), window)
         _complete(self.distorted, len(distorted), window)
-        read = {"vmaf": _vmaf, "ssim": _ssim, "psnr": _psnr}
-        found = {name: read[name](folder / _LOGS[name]) for name in self.wanted}
+        found = read_logs(folder, self.wanted)
         for name, values in found.items():
             if len(values) != window.count:
                 sentence = f"{self.distorted.called}: {name} has {len(values)} of {window.count} frames"
@@ -182,8 +179,8 @@ class Scoring:
 
     def _filter(self, name: str) -> str:
         if name != "vmaf":
-            return f"{name}=stats_file={_LOGS[name]}"
-        return f"libvmaf=model=version={self.model}:n_threads={self.threads}:log_fmt=json:log_path={_LOGS[name]}"
+            return f"{name}=stats_file={LOGS[name]}"
+        return f"libvmaf=model=version={self.model}:n_threads={self.threads}:log_fmt=json:log_path={LOGS[name]}"
 
     def _converted(self, video: Track, box: Box | None) -> list[str]:
         """Filters that bring a part of a video to the compared size and range, and to the deeper of the two formats."""
@@ -233,16 +230,3 @@ def _complete(video: Track, count: int, window: Window) -> None:
         where = f"frames {window.first} to {window.last - 1}"
         sentence = f"{video.called}: of {where} only {count} can be decoded; the file is damaged, make it again"
         raise StageError(Failure.BAD_INPUT, sentence)
-
-
-def _vmaf(log: Path) -> list[float]:
-    frames = json.loads(log.read_text(encoding="utf-8"))["frames"]
-    return [float(frame["metrics"]["vmaf"]) for frame in frames]
-
-
-def _ssim(log: Path) -> list[float]:
-    return [float(value) for value in re.findall(r" All:(-?[\d.]+)", log.read_text(encoding="utf-8"))]
-
-
-def _psnr(log: Path) -> list[float]:
-    return [float(value) for value in re.findall(r" psnr_avg:([\d.]+|inf)", log.read_text(encoding="utf-8"))]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from stages.contract import Failure, Json, StageError
+from stages.platform import link_or_copy
 from stages.scene.planes import COLOUR
 
 _ASS, _FONTS = "captions.ass", "fonts"
@@ -44,18 +44,10 @@ def _laid_out(fonts: Sequence[Json], folder: Path) -> int:
         if target.exists():
             continue
         try:
-            _linked(path, target)
+            link_or_copy(path.resolve(strict=True), target)
         except OSError as error:
             sentence = (
                 f"{path.name}: the font cannot be read ({error.strerror}); put it back, or set another captions.font"
             )
             raise StageError(Failure.BAD_INPUT, sentence) from error
     return len(paths)
-
-
-def _linked(path: Path, target: Path) -> None:
-    """A link costs nothing; where the system or the disk has none, a copy serves."""
-    try:
-        os.link(path.resolve(strict=True), target)
-    except OSError:
-        shutil.copyfile(path, target)
