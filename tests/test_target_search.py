@@ -58,6 +58,8 @@ def test_what_is_known_is_not_measured_again():
     first, _ = sought(aim, X264, measure)
     again, asked = sought(aim, X264, measure, first.points)
     assert (again.quality, again.probes, asked) == (first.quality, 0, [])
+    hardly = {number: 93.48 - (number - 20) * 2 for number in (16.0, 18.0, 20.0, 22.0, 24.0)}
+    assert sought(aim, X264, measure, hardly)[1] == [], "within the tolerance after all the probes there may be"
     near, asked = sought(vmaf(90), X264, measure, first.points)
     assert abs(measure(near.quality) - 90) <= 0.5 and len(asked) <= 2
 

@@ -77,13 +77,18 @@ def search(
         most: how often to measure at most.
     """
     points, probes = dict(known), 0
-    while probes < most:
+    while probes < most and not _enough(aim, points, most):
         number = next_number(aim, numbers, points)
         if number is None:
             break
         points[number] = measure(number)
         probes += 1
     return _ended(aim, numbers, points, probes)
+
+
+def _enough(aim: Aim, points: Mapping[float, float], most: int) -> bool:
+    """Whether as many probes as there may be are known, and one is near enough: asked again, the answer is the same."""
+    return len(points) >= most and any(abs(score - aim.target) <= aim.tolerance for score in points.values())
 
 
 def next_number(aim: Aim, numbers: Numbers, points: Mapping[float, float]) -> float | None:
