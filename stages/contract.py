@@ -25,7 +25,7 @@ ConfigT = TypeVar("ConfigT")
 EFFECTIVE = "effective"
 
 
-# A field of `Result.data` of a stage whose result stands in for one that could not be had just now (a service was away):
+# A field of `Result.data` of a stage whose result stands in for one that could not be had now (a service was away):
 # true, and the task is done again by the next run. The runner does not remember it as finished.
 PASSING = "passing"
 

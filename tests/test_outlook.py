@@ -49,8 +49,8 @@ def _graph() -> Graph:
     return Graph({node.name: node for node in nodes})
 
 
-def _plan(cores: float = 8.0) -> Any:
-    stage = SimpleNamespace(needs=Needs(cpu_threads=1.0), digest="d")
+def _plan(cores: float = 8.0, places: int = 8) -> Any:
+    stage = SimpleNamespace(needs=Needs(cpu_threads=1.0), digest="d", slots=SimpleNamespace(count=places))
     return SimpleNamespace(
         stages=dict.fromkeys(("scenes", "image", "speech", "clip", "film"), stage),
         policy=SimpleNamespace(cache_enabled=True, force=()),
@@ -60,10 +60,10 @@ def _plan(cores: float = 8.0) -> Any:
     )
 
 
-def _found(tmp_path: Path, data: dict[str, Any], seconds: dict[str, float], cores: float = 8.0) -> Any:
+def _found(tmp_path: Path, data: dict[str, Any], seconds: dict[str, float], cores: float = 8.0, places: int = 8) -> Any:
     index = Index(tmp_path / "cache")
     try:
-        return outlook(_plan(cores), _graph(), [PlannedItem(0, Item("story", data), "")], index, seconds)
+        return outlook(_plan(cores, places), _graph(), [PlannedItem(0, Item("story", data), "")], index, seconds)
     finally:
         index.close()
 
@@ -82,6 +82,12 @@ def test_six_pictures_wait_for_nothing(tmp_path: Path) -> None:
     found = _found(tmp_path, {"parts": 6}, SECONDS)
     assert found.seconds == pytest.approx(0.1 + 3.0 + 4.0 + 0.5)
     assert found.bound == "chain"
+
+
+def test_two_places_make_a_queue(tmp_path: Path) -> None:
+    found = _found(tmp_path, {"parts": 6}, {"clip": 4.0}, places=2)
+    assert found.seconds == pytest.approx(12.0)
+    assert found.chain[-3:] == (("clip (queue)", 8.0), ("clip", 4.0), ("film", 0.0))
 
 
 def test_few_processors_bound_it(tmp_path: Path) -> None:

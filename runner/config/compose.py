@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # An absolute path from this file is the one way that works in a clone, an editable install and a wheel alike.
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
-GROUPS = ("pipeline", "hardware", "encoder", "profile", "tts", "upscaler", "script", "images")
+GROUPS = ("pipeline", "hardware", "encoder", "profile", "tts", "upscaler", "script", "images", "schedule")
 VERSION_BASE = "1.3"
 
 

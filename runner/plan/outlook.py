@@ -1,11 +1,12 @@
 """How long a run takes at least: its critical path, from what tasks of the same stages took before on this machine.
 
-Three things bound it, whatever the runner does: the longest chain of tasks that wait for each other, the work there is
+What bounds it: the longest chain of tasks that wait for each other and for a place of their stage, the work there is
 for the processors, and how often a service may be asked. What is finished already costs nothing.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ class Outlook:
     Attributes:
         seconds: from start to end.
         bound: what it is that takes so long: `chain`, `processors` or `rate`.
-        chain: stages of the longest chain, each with its seconds; waiting for a rate is `(rate)`.
+        chain: stages of the longest chain with their seconds; waiting for a rate is `(rate)`, for a place `(queue)`.
         unknown: stages of which nothing is known: they count as nothing.
         guessed: fan-outs of which it is not known how many items they make; each counts as one.
     """
@@ -169,38 +170,51 @@ def _maker(node: Node, path: Path) -> Place:
 # --- when it can be done ---------------------------------------------------------------------
 
 
+_Chain = tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Finish:
     at: float
-    chain: tuple[tuple[str, float], ...]
+    chain: _Chain
 
 
 def _schedule(
     plan: Plan, graph: Graph, tasks: Sequence[_Task], seconds: Mapping[str, float]
 ) -> dict[tuple[int, str, Path], _Finish]:
-    """When each task ends when nothing but its inputs and the rates hold it up."""
+    """When each task ends when its inputs, the rates, and the places of its stage are all that hold it up."""
     finish: dict[tuple[int, str, Path], _Finish] = {}
     by_node: dict[str, list[_Task]] = {}
     for task in tasks:
         by_node.setdefault(task.node.name, []).append(task)
     for name in graph.nodes:  # topological
         ready = [(_ready(task, finish), task) for task in by_node.get(name, [])]
-        pace = graph.nodes[name].stage.pace(plan.config_of(name, graph))
-        sent = 0
+        queue = _Queue(name, plan.stages[name].slots.count, graph.nodes[name].stage.pace(plan.config_of(name, graph)))
         for before, task in sorted(ready, key=lambda pair: pair[0].at):
-            if not task.open:
-                finish[task.key] = before
-                continue
-            waits = _Finish(before.at, before.chain)
-            if pace:
-                grants, per_s = pace
-                turn = (sent // grants) * per_s
-                sent += 1
-                if turn > before.at:
-                    waits = _Finish(turn, (*before.chain, (f"{name} (rate)", turn - before.at)))
-            takes = seconds.get(name, 0.0)
-            finish[task.key] = _Finish(waits.at + takes, (*waits.chain, (name, takes)))
+            finish[task.key] = queue.taken(before, seconds.get(name, 0.0)) if task.open else before
     return finish
+
+
+class _Queue:
+    """Tasks of one stage: so many at once, and so many begun in any so many seconds."""
+
+    def __init__(self, name: str, places: int, pace: tuple[int, float] | None) -> None:
+        self._name, self._pace, self._sent = name, pace, 0
+        self._free = [0.0] * places
+
+    def taken(self, before: _Finish, takes: float) -> _Finish:
+        """When a task ends that may begin at `before`."""
+        chain, at = before.chain, before.at
+        if self._pace:
+            turn = (self._sent // self._pace[0]) * self._pace[1]
+            self._sent += 1
+            chain, at = self._waited(chain, at, turn, "rate")
+        chain, at = self._waited(chain, at, heapq.heappop(self._free), "queue")
+        heapq.heappush(self._free, at + takes)
+        return _Finish(at + takes, (*chain, (self._name, takes)))
+
+    def _waited(self, chain: _Chain, at: float, until: float, why: str) -> tuple[_Chain, float]:
+        return ((*chain, (f"{self._name} ({why})", until - at)), until) if until > at else (chain, at)
 
 
 def _ready(task: _Task, finish: Mapping[tuple[int, str, Path], _Finish]) -> _Finish:

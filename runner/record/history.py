@@ -10,7 +10,7 @@ from runner.record.jsonl import read_lines
 from runner.record.rundir import all_run_dirs, read_json
 
 RUNS = 5  # of the newest that did any work
-WAITED = "rate.wait_s"  # metric of a task that waited for a grant: that is no work of its own
+WAITED = ".limiter_wait_s"  # metric of a task that waited for a grant: that is no work of its own
 
 
 def stage_seconds(outputs: Path, pipeline: str, machine: str) -> Mapping[str, float]:
@@ -23,7 +23,7 @@ def stage_seconds(outputs: Path, pipeline: str, machine: str) -> Mapping[str, fl
             continue
         took = [event for _, event in read_lines(run.journal) if event and _is_done(event)]
         for event in took:
-            waited = float((event.get("metrics") or {}).get(WAITED, 0.0))
+            waited = sum(v for name, v in (event.get("metrics") or {}).items() if name.endswith(WAITED))
             found.setdefault(event["stage"], []).append(max(0.0, event["t1"] - event["t0"] - waited))
         runs += bool(took)
         if runs == RUNS:

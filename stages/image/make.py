@@ -127,6 +127,11 @@ class MakeImage(Stage[ImageSettings]):
         return config.concurrency if provider_class(config.provider).waits else 1
 
     @classmethod
+    def pace(cls, config: ImageSettings) -> tuple[int, float] | None:
+        """What a service is asked at most."""
+        return (config.rate_grants, config.rate_per_s) if provider_class(config.provider).waits else None
+
+    @classmethod
     def tools(cls, config: ImageSettings) -> Mapping[str, str]:
         """What shapes the picture besides the settings."""
         return provider_class(config.provider).tools(config)

@@ -86,9 +86,9 @@ class WriteScript(Stage[ScriptSettings]):
             yield Problem(f"{key}.folder", f"there is no folder {config.folder!r}", "name the folder of the pictures")
 
     @classmethod
-    def needs(cls, config: ScriptSettings) -> Needs:  # noqa: ARG003
+    def needs(cls, config: ScriptSettings) -> Needs:
         """Next to nothing: a service does the work, and a file is read in no time."""
-        return Needs(cpu_threads=0.1, ram_mb=60)
+        return Needs(cpu_threads=0.0 if config.provider == "openai" else 0.1, ram_mb=60)
 
     @classmethod
     def concurrency(cls, config: ScriptSettings) -> int:

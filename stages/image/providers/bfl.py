@@ -25,7 +25,7 @@ _WAITING = {"Pending", "Queued", "Processing", "Task accepted"}
 class BlackForestLabs(Provider):
     """Pictures of the service at api.bfl.ai, or of one that speaks as it does."""
 
-    needs = Needs(cpu_threads=0.2, ram_mb=400)
+    needs = Needs(cpu_threads=0.0, ram_mb=400)  # it waits: no core is kept from others for that
     waits = True
 
     def __init__(self, config: ImageSettings) -> None:

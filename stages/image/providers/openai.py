@@ -28,7 +28,7 @@ _ALWAYS_B64 = "gpt-image"  # it refuses `response_format`
 class OpenAIImages(Provider):
     """Pictures of an OpenAI-style service."""
 
-    needs = Needs(cpu_threads=0.2, ram_mb=400)
+    needs = Needs(cpu_threads=0.0, ram_mb=400)  # it waits: no core is kept from others for that
     waits = True
 
     def __init__(self, config: ImageSettings) -> None:

@@ -43,7 +43,7 @@ class _Told:
 class EdgeProvider(Provider):
     """Speaks through the service that Edge reads pages with. Voices: `en-US-EmmaMultilingualNeural` and its like."""
 
-    needs = Needs(cpu_threads=0.1, ram_mb=60)
+    needs = Needs(cpu_threads=0.0, ram_mb=60)  # it waits: no core is kept from others for that
     waits = True
 
     def __init__(self, config: SpeakSettings) -> None:

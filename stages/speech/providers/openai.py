@@ -27,7 +27,7 @@ _MEND = "see that the service runs and tts.url is right, or try again later"
 class OpenAIProvider(Provider):
     """Speaks through an OpenAI-compatible service. It tells no word times."""
 
-    needs = Needs(cpu_threads=0.1, ram_mb=60)
+    needs = Needs(cpu_threads=0.0, ram_mb=60)  # it waits: no core is kept from others for that
     waits = True
 
     def __init__(self, config: SpeakSettings) -> None:
