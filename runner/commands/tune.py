@@ -24,14 +24,14 @@ from runner.record.tracking import Tracker, reconcile
 from runner.tune.importance import importance
 from runner.tune.known import quality_key, speed_key
 from runner.tune.past import past_trials
-from runner.tune.pick import pick
+from runner.tune.pick import pick, spread_of
 from runner.tune.profile import Origin, profile_name, write_profile
 from runner.tune.request import TuneRequest, read_request
 from runner.tune.runs import TrialRunner
 from runner.tune.search import Search
 from runner.tune.space import Goal, SearchSpace
 from runner.tune.spacefile import Sizes, SpaceError, read_space
-from runner.tune.study import FINALISTS, Sample, Study, samples, spread_of, study_id
+from runner.tune.study import FINALISTS, Sample, Study, samples, study_id
 from runner.tune.told import table, write_outcome
 from runner.tune.trials import TrialBook
 from stages.contract import StageError
@@ -153,7 +153,14 @@ class _Tuning:
         book = TrialBook(self._folder / "book")
         runner = TrialRunner(self._folder, self._request.words, tracker, self._arguments.config_dir)
         space = self._fitted_rungs(len(made))
-        search = Search(space, book, sampler=self._request.sampler or None, total=space.total, seed=self._request.seed)
+        search = Search(
+            space,
+            book,
+            sampler=self._request.sampler or None,
+            total=space.total,
+            seed=self._request.seed,
+            rungs=len(made),
+        )
         study = Study(space, search, book, runner, made, self._keys, self._request.timeout_s, _say)
         status = "killed"
         try:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.record.rundir import write_json
+from runner.tune.pick import spread_of
 from runner.tune.runs import Measured, TrialRunner
 from runner.tune.search import Ask, Search
 from runner.tune.space import SearchSpace, overrides
@@ -158,18 +157,5 @@ class Study:
 
 
 def steady(values: Sequence[float], spread: float) -> bool:
-    """At least three values, the middle half of which lies within `spread` of the median."""
+    """At least three values whose median is known that well."""
     return len(values) >= 3 and spread_of(values) <= spread
-
-
-def spread_of(values: Sequence[float]) -> float:
-    """Half the distance between the quartiles, by the median; 0.0 of fewer than two values."""
-    if len(values) < 2:
-        return 0.0
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return (high - low) / 2 / statistics.median(values)
-
-
-def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """`search.json`: what was searched and what came of it."""
-    write_json(folder / "search.json", dict(state))

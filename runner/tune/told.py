@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.record.measures import said, title_of
 from runner.record.rundir import read_json, write_json
 from runner.tune.pareto import front
+from runner.tune.pick import spread_of
 from runner.tune.space import SearchSpace
-from runner.tune.study import spread_of
 from runner.tune.trials import Trial
 
 _ROWS = 8
