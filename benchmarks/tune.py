@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.measure import CORES, HOME, table
 
-SIZE, RATE, SCENE_S, TURNS = "480x270", 25, 2, 5
+SIZE, RATE, SCENE_S, TURNS = "640x360", 25, 3, 5
 MIXED = (
     f"mandelbrot=s={SIZE}:r={RATE}:start_scale=1.2:end_scale=0.02:end_pts=60",
     f"gradients=s={SIZE}:r={RATE}:seed=7:speed=0.04:nb_colors=4,format=yuv420p,noise=c0s=4:c0f=t",

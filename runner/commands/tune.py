@@ -116,7 +116,8 @@ class _Tuning:
 
     def run(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        sys.stdout.write(f"search {self._folder}: {self._space.total} of {self._space.size} points\n")
+        total = self._space.size if self._space.sampler == "grid" and not self._request.trials else self._space.total
+        sys.stdout.write(f"search {self._folder}: {min(total, self._space.size)} of {self._space.size} points\n")
         source = source_class(self._prepared.plan.source)(_source_settings(self._prepared))
         made = samples(source, self._files, self._space, self._folder)
         uri = tracking_uri(compose_words(dataclasses.replace(self._arguments, overrides=list(self._request.words))))
@@ -209,7 +210,8 @@ class _Tuning:
         finalists = list({t.number: t for t in [found.trial, *finalists, *feasible[:FINALISTS]]}.values())[
             : FINALISTS + 1
         ]
-        timed = {trial.number: values for trial, values in study.finals(finalists)}
+        known = read_json(self._folder / "search.json").get("timings") or {}
+        timed = {trial.number: values for trial, values in study.finals(finalists, known)}
         best = _fastest(finalists, timed, goal)
         profile = self._profile(best, timed[best.number], space, made)
         shares = importance(trials, space, goal.metric)

@@ -136,24 +136,31 @@ class Study:
 
     # --- finalists ---------------------------------------------------------------------------
 
-    def finals(self, finalists: Sequence[Trial]) -> Iterator[tuple[Trial, list[float]]]:
+    def finals(
+        self, finalists: Sequence[Trial], known: Mapping[str, Sequence[float]]
+    ) -> Iterator[tuple[Trial, list[float]]]:
         """Time the finalists again, in turns, so that a noisy minute strikes them alike, until they agree.
+
+        Args:
+            finalists: trials of the last rung first; others are timed on its sample too.
+            known: timings of an earlier end of this search, by number: they count.
 
         Yields:
             each with all its values of the objective.
         """
-        rung, goal = len(self.samples) - 1, self.space.objective
+        rung, goal, most = len(self.samples) - 1, self.space.objective, self.space.repeats.most
         values = {t.number: [t.outcomes[t.rung].figures[goal.metric]] if t.rung == rung else [] for t in finalists}
-        for _ in range(self.space.repeats.most):
-            open_ones = [t for t in finalists if not steady(values[t.number], self.space.repeats.spread)]
-            if not open_ones:
-                break
+        values |= {t.number: list(known[str(t.number)]) for t in finalists if known.get(str(t.number))}
+        while open_ones := [t for t in finalists if self._unsettled(values[t.number], most)]:
             for trial in open_ones:
                 found = self.runner.measure(overrides(trial.point), self.samples[rung].files, self._limit())
-                values[trial.number] += self._times([found])
+                values[trial.number] += self._times([found]) or (float("nan"),)
                 self.tell(self._line(f"#{trial.number} again", trial.point, rung, found))
         for trial in finalists:
-            yield trial, values[trial.number]
+            yield trial, [value for value in values[trial.number] if value == value]
+
+    def _unsettled(self, values: Sequence[float], most: int) -> bool:
+        return len(values) < most and not steady([v for v in values if v == v], self.space.repeats.spread)
 
 
 def steady(values: Sequence[float], spread: float) -> bool:
