@@ -158,7 +158,7 @@ class _Tuning:
             space,
             book,
             sampler=self._request.sampler or None,
-            total=space.total,
+            total=self._request.trials,
             seed=self._request.seed,
             rungs=len(made),
         )
