@@ -27,10 +27,12 @@ def test_a_scene_holds_what_the_script_says_and_nothing_else(tmp_path):
     first, second, third = scene_children(tmp_path, script_item(tmp_path / "s.md", SCRIPT))
     assert [child.name for child in (first, second, third)] == ["01", "02", "03"]
     assert first.data == {
-        "text": "Eins.", "title": "A", "opening": "", "prompt": "A. Eins.", "seed": first.data["seed"], "language": "de",
+        "text": "Eins.", "title": "A", "opening": "",
+        "prompt": "A. Eins.", "seed": first.data["seed"], "language": "de",
     }  # fmt: skip
     assert second.data == {
-        "text": "Zwei.", "title": "B", "opening": "", "prompt": "B. Zwei.", "seed": second.data["seed"], "language": "de",
+        "text": "Zwei.", "title": "B", "opening": "",
+        "prompt": "B. Zwei.", "seed": second.data["seed"], "language": "de",
         "motion": "still", "voice": "x", "rate": 5, "pause_s": 1.0,
     }  # fmt: skip
     assert (third.data["title"], third.data["opening"], third.data["prompt"]) == ("", "Drei.", "Drei.")
