@@ -23,7 +23,7 @@ from stages.scene.drawn import drawn
 from stages.scene.settings import SceneClipSettings
 from stages.scene.shots import shot
 
-SIZE, FPS, SECONDS, SCENES, TURNS = (768, 1344), 25, 4, 3, 3
+SIZE, FPS, SECONDS, SCENES, TURNS = (768, 1344), 25, 4, 8, 3
 X264 = {"name": "x264", "codec": "libx264", "preset": "medium", "tune": "film", "quality": 21}
 VARIABLE = "REELTUNE_MOVIEPY"
 HEAD = """[Script Info]
@@ -76,13 +76,17 @@ def scene(folder: Path, number: int) -> Item:
     return Item(f"film/{number:02d}", {"seed": number, "duration_s": float(SECONDS), "motion": "zoom_in"}, files)
 
 
-def settings(renderer: str = "affine") -> SceneClipSettings:
-    return SceneClipSettings(width=SIZE[0], height=SIZE[1], encoder=X264, cores=CORES, renderer=renderer)
+def settings(folder: Path, renderer: str = "affine") -> SceneClipSettings:
+    """The trial of the encoder is remembered, as it is from one run to the next."""
+    trials = str(folder / "trials.json")
+    return SceneClipSettings(
+        width=SIZE[0], height=SIZE[1], encoder=X264, cores=CORES, renderer=renderer, trials=trials
+    )  # fmt: skip
 
 
 def make(folder: Path, renderer: str) -> None:
     """All scenes by our stage, then joined by copying: what a program of its own does."""
-    stage, parts = SceneClip(settings(renderer)), []
+    stage, parts = SceneClip(settings(folder, renderer)), []
     for number in range(SCENES):
         scratch = Path(tempfile.mkdtemp(dir=folder))
         parts.append(stage.run(Work(scene(folder, number), scratch)).files["clip"])
@@ -139,7 +143,7 @@ def draw(folder: Path, target: str) -> None:
     """One scene's frames into FFmpeg: thrown away, or written raw."""
     from stages.media.processes import run_process
 
-    taken = shot(scene(folder, 0), settings())
+    taken = shot(scene(folder, 0), settings(folder))
     fed = drawn(taken, "affine", "a")
     steps = filters(folder / "captions.ass", (), Path(tempfile.mkdtemp(dir=folder)))
     words = [word for name, value in fed.options.items() for word in (f"-{name}", value)]

@@ -28,8 +28,9 @@ def main() -> None:
 def zooming(still: str, size: tuple[int, int], fps: int, seconds: int) -> Any:
     from moviepy import ImageClip
 
-    filled = ImageClip(still).with_duration(seconds).resized(size)
-    return filled.resized(lambda t: 1 + ZOOM * fps * t).with_position("center")
+    clip = ImageClip(still).with_duration(seconds)
+    fill = max(size[0] / clip.w, size[1] / clip.h)  # from the still itself, as what is enlarged twice is soft
+    return clip.resized(lambda t: fill * (1 + ZOOM * fps * t)).with_position("center")
 
 
 def captions(height: int, seconds: int) -> list[Any]:
