@@ -15,6 +15,7 @@ from stages.registry import stage_class
 from stages.settings import output_settings, range_problems
 from stages.speech import espeak_ng
 from stages.speech.provider import provider_class, provider_names
+from stages.platform import usable_cpus
 from stages.speech.settings import SpeakSettings
 from stages.speech.speak import Speak
 from stages.speech.wav import WavWriter
@@ -214,7 +215,8 @@ def test_tools_and_needs():
     assert Speak.concurrency(SpeakSettings()) == 1
     assert Speak.concurrency(SpeakSettings(provider="edge", concurrency=17)) == 17
     assert Speak.needs(SpeakSettings()).cpu_threads == 1.0
-    assert Speak.needs(SpeakSettings(provider="edge")).cpu_threads < 1
+    assert Speak.needs(SpeakSettings(provider="edge")).cpu_threads == 0  # it waits, and keeps no core from others
+    assert Speak.needs(SpeakSettings(provider="piper")).cpu_threads == len(usable_cpus())  # one at a time
 
 
 def test_an_error_while_writing_is_not_lost_in_the_library(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Failure, Needs, StageError
+from stages.platform import usable_cpus
 from stages.settings import Problem
 from stages.speech.provider import Provider, Request, Speech, refuse_settings
 from stages.speech.settings import SpeakSettings
@@ -26,7 +27,8 @@ class PiperProvider(Provider):
     Speech differs a little each time, as the networks draw noise. Piper tells no word times.
     """
 
-    needs = Needs(cpu_threads=1.0, ram_mb=500)
+    # The network runs on all cores by itself: two voices at once are slower than one after the other.
+    needs = Needs(cpu_threads=float(len(usable_cpus())), ram_mb=500)
 
     def __init__(self, config: SpeakSettings) -> None:
         super().__init__(config)
