@@ -6,6 +6,7 @@ and name that folder in REELTUNE_MOVIEPY. Each way is a program of its own, its 
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -206,10 +207,14 @@ def main() -> None:
 
 
 def one(what: str, folder: Path) -> None:
-    """One way, as a program of its own; `start` does nothing but to be there."""
+    """One way, as a program of its own; `start` loads what a worker has loaded, and does nothing."""
     if what == "draw":
         draw(folder, "-")
-    elif what != "start":
+    elif what == "start":
+        for name in ("av", "cv2", "ffmpeg", "numpy", "PIL.Image"):
+            importlib.import_module(name)
+        ffmpeg_binary()
+    else:
         make(folder, what)
 
 

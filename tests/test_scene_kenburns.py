@@ -70,7 +70,7 @@ def test_zoompan_shakes_where_ours_does_not():
 
 
 @pytest.mark.parametrize("course", [Course("zoom_in", 0.004), Course(seed=3, speed=0.004), Course(seed=4, speed=0.004)])
-def test_four_resizes_are_the_affine_warp(course):
+def test_a_zoom_by_quarters_is_the_affine_warp(course):
     still = textured((500, 800))
     path = camera(40, (500, 800), SIZE, course)
     assert path.fixed is not None
