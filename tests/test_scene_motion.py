@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.scene.motion import AUTO, MOTIONS, PANS, Course, base_view, camera, chosen
@@ -19,6 +19,7 @@ courses = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.tuples(sides, sides), courses)
 def test_views_are_inside_of_the_still_and_keep_their_shape(frames, still, course):
     path = camera(frames, still, FRAME, course)
@@ -30,6 +31,7 @@ def test_views_are_inside_of_the_still_and_keep_their_shape(frames, still, cours
     assert (width >= base_view(still, FRAME)[2] / course.limit - 1e-6).all()
 
 
+@settings(deadline=None)
 @given(st.integers(2, 400), courses)
 def test_no_view_jumps_and_none_turns_back(frames, course):
     path = camera(frames, (1600, 1400), FRAME, course)
@@ -55,6 +57,7 @@ def test_a_long_scene_goes_more_slowly_and_never_stops():
     assert (np.diff(path.views[:, 2]) < 0).all()
 
 
+@settings(deadline=None)
 @given(st.integers(2, 300), st.integers(0, 1000), st.sampled_from([AUTO, "zoom_in", "zoom_out"]))
 def test_one_point_of_a_zoom_stays_where_it_is(frames, seed, motion):
     path = camera(frames, (768, 1344), FRAME, Course(motion, seed=seed))

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.scene.timing import frames_of, rate_of, starts_of
@@ -11,6 +11,7 @@ from stages.scene.timing import frames_of, rate_of, starts_of
 RATES = [Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(60)]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 600), st.floats(0, 10), st.sampled_from(RATES))
 def test_speech_fits_and_less_than_a_frame_is_added(duration_s, pause_s, fps):
     frames = frames_of(duration_s, pause_s, fps)
