@@ -37,3 +37,7 @@ class SpeakSettings:
         unit="s",
         affects_output=False,
     )
+    poll_s: float = setting(
+        15.0, "time between two looks at a job of a service of jobs", low=0.01, high=600.0, unit="s",
+        affects_output=False,
+    )  # fmt: skip

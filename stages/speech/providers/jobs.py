@@ -1,0 +1,149 @@
+"""A speech service that takes jobs: a text is handed in, then asked for until it is spoken.
+
+The shape that such services share: `POST url` with {"text", "voice", "speed", "model"} answers {"id": …};
+`GET url/<id>` answers {"status": …} and, once that is `done`, the audio: `audio` in base64 or `audio_url`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from stages.contract import Failure, Needs, StageError
+from stages.image.http import Answer, Ask, download, exchange
+from stages.settings import Problem
+from stages.speech.address import address_problems
+from stages.speech.complete import check_heard, check_length, expected_seconds
+from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
+from stages.speech.provider import Provider, Request, Speech, refuse_settings
+from stages.speech.settings import SpeakSettings
+from stages.speech.slots import shared_slots
+from stages.speech.split import split_text
+from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
+
+_LONGEST_INPUT = 4096  # characters
+_FIRST_LOOK_S = 1.0
+_WAITING = {"queued", "pending", "submitted", "running", "processing", "in_progress"}
+_READY = {"done", "completed", "succeeded", "success", "finished"}
+_MEND = "see that the service runs and tts.url is right, or try again later"
+
+
+class JobsProvider(Provider):
+    """Speaks through a service of jobs. It tells no word times."""
+
+    needs = Needs(cpu_threads=0.0, ram_mb=60)  # it waits: no core is kept from others for that
+    waits = True
+
+    def __init__(self, config: SpeakSettings) -> None:
+        super().__init__(config)
+        self._slots = shared_slots(f"jobs {config.url}", config.concurrency)
+        self._patience = Patience(config.attempts, config.backoff_s)
+        key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def synthesize(self, request: Request, out: WavWriter) -> Speech:
+        """Speak piece by piece; each is checked before it is written."""
+        tally = Tally()
+        pieces = split_text(request.text, lambda piece: len(piece) <= _LONGEST_INPUT)
+        for number, piece in enumerate(pieces, 1):
+            try:
+                pcm, rate_hz = persist(
+                    self._slots, self._patience, tally, partial(self._ask, piece, request, out.rate_hz)
+                )
+            except RefusedError as error:
+                raise error.as_stage_error(self.config.url, _MEND) from error
+            out.begin(rate_hz)
+            out.write(pcm)
+            request.progress(number / len(pieces))
+        return Speech(metrics=tally.metrics(self._slots.limit))
+
+    def _ask(self, text: str, request: Request, rate_hz: int) -> tuple[bytes, int]:
+        """One job, checked: its audio decodes, is not silent, and is as long as such a text can be."""
+        limit = self.config.timeout_s + 2 * expected_seconds(text, request.rate) + self.config.poll_s
+        try:
+            pcm, rate_hz = decode(self._audio(text, request, time.monotonic() + limit), rate_hz)
+        except DecodeError as error:
+            raise IncompleteError(f"the audio is broken: {error}") from error
+        check_heard(peak_of(pcm))
+        check_length(text, len(pcm) / 2 / rate_hz, request.rate)
+        return pcm, rate_hz
+
+    def _audio(self, text: str, request: Request, deadline: float) -> bytes:
+        body: dict[str, object] = {"text": text, "voice": request.voice, "speed": 1 + request.rate / 100}
+        if self.config.model:
+            body["model"] = self.config.model
+        job = self._said(exchange(Ask(self.config.url, body, self._headers, self.config.timeout_s)))
+        name = job.get("id")
+        if not isinstance(name, str | int) or not str(name):
+            raise IncompleteError("the answer names no job")
+        place = f"{self.config.url.rstrip('/')}/{quote(str(name), safe='')}"
+        pause = min(_FIRST_LOOK_S, self.config.poll_s)
+        while time.monotonic() + pause < deadline:
+            time.sleep(pause)
+            pause = self.config.poll_s
+            found = self._looked(place, deadline)
+            if found is not None:
+                return found
+        raise RefusedError(Failure.TIMEOUT, "the job is not done in time")
+
+    def _looked(self, place: str, deadline: float) -> bytes | None:
+        """The audio, or None when it is worth looking again: a look that fails costs nothing, a new job does."""
+        try:
+            said = self._said(exchange(Ask(place, None, self._headers, max(0.1, deadline - time.monotonic()))))
+        except IncompleteError:
+            raise
+        except RefusedError as error:
+            time.sleep(min(error.retry_after_s, max(0.0, deadline - time.monotonic())))
+            return None
+        status = str(said.get("status", "")).lower()
+        if status in _WAITING:
+            return None
+        if status not in _READY:
+            raise RefusedError(Failure.NETWORK, f"the job ended with {status[:60]!r}")
+        return self._sound(said, deadline)
+
+    def _sound(self, said: Mapping[str, Any], deadline: float) -> bytes:
+        if isinstance(said.get("audio_url"), str):
+            return download(said["audio_url"], self.config.url, max(1.0, deadline - time.monotonic()))
+        try:
+            return base64.b64decode(str(said.get("audio") or ""), validate=True)
+        except binascii.Error as error:
+            raise IncompleteError("the audio is no base64") from error
+
+    def _said(self, answer: Answer) -> dict[str, Any]:
+        """The answer's JSON.
+
+        Raises:
+            RefusedError: when another attempt may succeed. StageError: when none can.
+        """
+        if is_passing(answer.status):
+            raise refused_status(answer.status, answer.headers.get("retry-after"))
+        if answer.status not in (200, 201, 202):
+            key = self.config.api_key_env or "a variable named by tts.api_key_env"
+            mends = {401: f"put a valid key into {key}", 403: f"put a key that may do this into {key}"}
+            mend = mends.get(answer.status, "see that tts.url, tts.model and tts.voice are what it has")
+            raise StageError(Failure.BAD_INPUT, f"{self.config.url} answers {answer.status}; {mend}")
+        try:
+            said = json.loads(answer.data)
+        except ValueError as error:
+            raise IncompleteError("the answer is no JSON") from error
+        if not isinstance(said, dict):
+            raise IncompleteError("the answer is not what a service of jobs says")
+        return said
+
+    @classmethod
+    def problems(cls, config: SpeakSettings, key: str) -> Iterable[Problem]:
+        """An address that is none, a key that is not there, and what the service cannot do."""
+        yield from address_problems(config.url, f"{key}.url", ("https", "http"))
+        name = config.api_key_env
+        if name and not os.environ.get(name):
+            mend = f"set {name}, or {key}.api_key_env= for a server that wants no key"
+            yield Problem(f"{key}.api_key_env", f"the environment has no {name}", mend)
+        yield from refuse_settings(config, key, ("pitch", "volume"), "a service of jobs")
