@@ -71,7 +71,7 @@ def test_the_conf_folder_is_found_from_anywhere():
             {"auto", "x264", "x265", "svtav1", "nvenc_h264", "nvenc_hevc", "nvenc_av1", "qsv_h264", "nvenc_ll"},
         ),
         ("profile", {"fast", "balanced", "quality"}),
-        ("tts", {"espeak", "edge", "piper", "openai"}),
+        ("tts", {"espeak", "edge", "piper", "openai", "jobs"}),
         ("pipeline", {"narrate", "transcode", "upscale"}),
         ("upscaler", {"embedded", "lanczos", "realesrgan", "onnx"}),
     ],
@@ -112,7 +112,7 @@ def test_every_combination_composes_and_passes(row):
 
 
 REFUSED = [
-    ("tts=espaek", "tts: 'espaek' is no tts (did you mean espeak?); use one of edge, espeak, openai, piper"),
+    ("tts=espaek", "tts: 'espaek' is no tts (did you mean espeak?); use one of edge, espeak, jobs, openai, piper"),
     ("profile=", "profile: names nothing; use one of balanced, fast, quality"),
     (
         "profile=fast,quality",

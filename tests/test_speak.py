@@ -32,7 +32,7 @@ def level(samples, rate, start, end):
 
 def test_the_registry_finds_it_and_all_providers():
     assert stage_class("speech.speak") is Speak
-    assert provider_names() == ("edge", "espeak", "openai", "piper")
+    assert provider_names() == ("edge", "espeak", "jobs", "openai", "piper")
     assert all(provider_class(name).__module__.endswith(name) for name in provider_names())
     with pytest.raises(LookupError):
         provider_class("../espeak")
