@@ -30,7 +30,7 @@ test: $(READY)
 	@$(PY) -m ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(PY) -m mypy
 	@rm -f .coverage .coverage.*
-	@$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+	@$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --durations=12
 
 proof: $(READY)
 	@$(PY) -m pytest -m proof --timeout 1800

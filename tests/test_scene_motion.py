@@ -104,3 +104,13 @@ def test_still_does_not_move():
 def test_smooth_starts_and_ends_at_rest():
     steps = np.diff(camera(101, FRAME, FRAME, Course("zoom_in", easing="smooth")).views[:, 2])
     assert abs(steps[0]) < 0.05 * np.abs(steps).max() > abs(steps[-1])
+
+
+def test_a_tight_still_is_panned_only_a_little_so_that_its_middle_stays_in_sight():
+    """300 frames at the default speed would go three tenths of the way: a title on it would leave the frame."""
+    still, frame = (960, 1680), (768, 1344)
+    views = camera(300, still, frame, Course("pan_right")).views
+    in_all = views[:, 0].max() / 960, (views[:, 0] + views[:, 2]).min() / 960
+    assert in_all[0] <= 0.16 and in_all[1] >= 0.84
+    roomy = camera(300, (2400, 1680), frame, Course("pan_right")).views
+    assert roomy[-1, 0] - roomy[0, 0] == pytest.approx(0.299 * 960)
