@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +34,7 @@ class Films(Source[FilmsSettings]):
     )  # fmt: skip
     provides: ClassVar[Mapping[str, str]] = {"film": KIND, "reference": KIND}
     writes: ClassVar[tuple[str, ...]] = ("against",)
+    measure = "seconds"
 
     def read(self, path: Path) -> Iterator[Found | Unreadable]:
         """The file itself, and its reference; nothing is opened."""
@@ -44,6 +45,15 @@ class Films(Source[FilmsSettings]):
             against = {"file": found.name} if found else {"missing": self._missing(path)}
         data = {"against": against} if against else {}
         yield Found(path.stem or path.name, data, {"film": (path, KIND), "reference": (reference, KIND)})
+
+    def excerpt(self, paths: Sequence[Path], amount: float, folder: Path) -> list[Path]:
+        """Groups of pictures, easy and hard ones as they come in the films, of together about `amount` seconds.
+
+        With a reference the films are taken whole: only then are they compared with what they belong to.
+        """
+        from stages.video.excerpt import excerpt
+
+        return list(paths) if self.config.reference else excerpt(paths, amount, folder)
 
     def _partner(self, path: Path) -> Path | None:
         """The file that was named, or the one in the folder of the same name, or of the same stem."""
