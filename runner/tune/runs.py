@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.config.compose import compose
 from runner.config.environment import environment_overrides
-from runner.execute.launch import Job, Prepared, RefusedError, launch, prepare
+from runner.execute.launch import Job, RefusedError, launch, prepare
 from runner.record.jsonl import read_lines
 from runner.record.rundir import RunDir, read_json
 from runner.record.tracking import Tracker
@@ -55,12 +55,24 @@ class TrialRunner:
     config_dir: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def measure(self, overrides: Sequence[str], files: Sequence[Path], timeout_s: float) -> Measured:
+    def measure(
+        self, overrides: Sequence[str], files: Sequence[Path], timeout_s: float, trial: tuple[int, int] | None = None
+    ) -> Measured:
         """Run it once.
+
+        Args:
+            overrides: of the trial.
+            files: the input.
+            timeout_s: longest time.
+            trial: number and rung, when its outcome is not known yet: a job of it that ended, though nobody lived to
+                tell of it, is that outcome. None to run it in any case.
 
         Raises:
             KeyboardInterrupt: when it was interrupted.
         """
+        if trial is not None and (ended := self._ended(trial)) is not None:
+            return self._judged(read_json(ended.run_json), ended, timeout_s)
+        label = {} if trial is None else {"trial": list(trial)}
         words = [*_without(self.base, overrides), *overrides]
         sweep = read_json(self.folder / "sweep.json")
         honest = [word for word in _HONEST if word.partition("=")[0] not in {w.partition("=")[0] for w in words}]
@@ -73,15 +85,24 @@ class TrialRunner:
             prepared = prepare(job)
         except RefusedError as refused:
             said = [problem.sentence() for problem in refused.problems]
-            self._note({"job": number, "overrides": list(overrides), "refused": said})
+            self._note({"job": number, **label, "overrides": list(overrides), "refused": said})
             return Measured("infeasible", f"refused: {said[0]}")
-        self._note({"job": number, "run_dir": str(prepared.run.root), "overrides": list(overrides)})
-        return self._judged(job, prepared, timeout_s)
-
-    def _judged(self, job: Job, prepared: Prepared, timeout_s: float) -> Measured:
+        self._note({"job": number, **label, "run_dir": str(prepared.run.root), "overrides": list(overrides)})
         summary = launch(job, prepared, self.tracker).summary
+        return self._judged(summary, prepared.run, timeout_s)
+
+    def _ended(self, trial: tuple[int, int]) -> RunDir | None:
+        """The run of a job of this trial that came to its own end."""
+        for _, line in read_lines(self.folder / "jobs.jsonl"):
+            if line and line.get("trial") == list(trial) and line.get("run_dir"):
+                run = RunDir(Path(line["run_dir"]))
+                if read_json(run.run_json).get("status") in ("ok", "partial", "failed"):
+                    return run
+        return None
+
+    def _judged(self, summary: Mapping[str, Any], run: RunDir, timeout_s: float) -> Measured:
         figures = {name: float(value) for name, value in (summary.get("metrics") or {}).items()}
-        run, status = prepared.run, summary["status"]
+        status = summary["status"]
         if status == "ok" and not summary.get("degraded"):
             return Measured("ok", "", figures, run.root)
         if status == "ok":

@@ -114,7 +114,7 @@ class Study:
     def _measured(self, ask: Ask) -> Measured:
         began = time.monotonic()
         sample = self.samples[min(ask.rung, len(self.samples) - 1)]
-        found = self.runner.measure(overrides(ask.point), sample.files, self._limit())
+        found = self.runner.measure(overrides(ask.point), sample.files, self._limit(), (ask.number, ask.rung))
         if found.state == "ok":
             self._slowest = max(self._slowest, time.monotonic() - began)
         return found
