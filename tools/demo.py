@@ -78,7 +78,7 @@ def main() -> int:
     make_music(HOME / MUSIC)
     make_film(HOME / FILM)
     cores = max(2, min(4, os.cpu_count() or 2))
-    code = reeltune("pipeline=short", STORY, f"music.file={MUSIC}")
+    code = reeltune("pipeline=short", STORY, f"music.file={MUSIC}", "scene.pause_s=0.9", "music.hold_s=0.2")
     short = "" if code else newest("outputs/short", "result/story.mp4")
     code = code or reeltune("pipeline=narrate", LINES)
     code = code or reeltune(
