@@ -12,68 +12,35 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from stages.contract import Failure, Needs, StageError
+from stages.contract import Failure, StageError
 from stages.image.http import Answer, Ask, download, exchange
 from stages.settings import Problem
-from stages.speech.address import address_problems
-from stages.speech.complete import check_heard, check_length, expected_seconds
-from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
-from stages.speech.provider import Provider, Request, Speech, refuse_settings
+from stages.speech.complete import expected_seconds
+from stages.speech.persist import IncompleteError, RefusedError, is_passing, refused_status
+from stages.speech.provider import Request, refuse_settings
+from stages.speech.service import ServiceProvider, service_problems
 from stages.speech.settings import SpeakSettings
-from stages.speech.slots import shared_slots
-from stages.speech.split import split_text
-from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
 
-_LONGEST_INPUT = 4096  # characters
 _FIRST_LOOK_S = 1.0
 _WAITING = {"queued", "pending", "submitted", "running", "processing", "in_progress"}
 _READY = {"done", "completed", "succeeded", "success", "finished"}
-_MEND = "see that the service runs and tts.url is right, or try again later"
 
 
-class JobsProvider(Provider):
+class JobsProvider(ServiceProvider):
     """Speaks through a service of jobs. It tells no word times."""
-
-    needs = Needs(cpu_threads=0.0, ram_mb=60)  # it waits: no core is kept from others for that
-    waits = True
 
     def __init__(self, config: SpeakSettings) -> None:
         super().__init__(config)
-        self._slots = shared_slots(f"jobs {config.url}", config.concurrency)
-        self._patience = Patience(config.attempts, config.backoff_s)
         key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
-    def synthesize(self, request: Request, out: WavWriter) -> Speech:
-        """Speak piece by piece; each is checked before it is written."""
-        tally = Tally()
-        pieces = split_text(request.text, lambda piece: len(piece) <= _LONGEST_INPUT)
-        for number, piece in enumerate(pieces, 1):
-            try:
-                pcm, rate_hz = persist(
-                    self._slots, self._patience, tally, partial(self._ask, piece, request, out.rate_hz)
-                )
-            except RefusedError as error:
-                raise error.as_stage_error(self.config.url, _MEND) from error
-            out.begin(rate_hz)
-            out.write(pcm)
-            request.progress(number / len(pieces))
-        return Speech(metrics=tally.metrics(self._slots.limit))
-
-    def _ask(self, text: str, request: Request, rate_hz: int) -> tuple[bytes, int]:
-        """One job, checked: its audio decodes, is not silent, and is as long as such a text can be."""
+    def fetch(self, text: str, request: Request) -> bytes:
+        """One job: handed in, then looked at until it is done."""
         limit = self.config.timeout_s + 2 * expected_seconds(text, request.rate) + self.config.poll_s
-        try:
-            pcm, rate_hz = decode(self._audio(text, request, time.monotonic() + limit), rate_hz)
-        except DecodeError as error:
-            raise IncompleteError(f"the audio is broken: {error}") from error
-        check_heard(peak_of(pcm))
-        check_length(text, len(pcm) / 2 / rate_hz, request.rate)
-        return pcm, rate_hz
+        return self._audio(text, request, time.monotonic() + limit)
 
     def _audio(self, text: str, request: Request, deadline: float) -> bytes:
         body: dict[str, object] = {"text": text, "voice": request.voice, "speed": 1 + request.rate / 100}
@@ -141,9 +108,5 @@ class JobsProvider(Provider):
     @classmethod
     def problems(cls, config: SpeakSettings, key: str) -> Iterable[Problem]:
         """An address that is none, a key that is not there, and what the service cannot do."""
-        yield from address_problems(config.url, f"{key}.url", ("https", "http"))
-        name = config.api_key_env
-        if name and not os.environ.get(name):
-            mend = f"set {name}, or {key}.api_key_env= for a server that wants no key"
-            yield Problem(f"{key}.api_key_env", f"the environment has no {name}", mend)
+        yield from service_problems(config, key)
         yield from refuse_settings(config, key, ("pitch", "volume"), "a service of jobs")
