@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.config.arguments import Arguments
 from runner.config.compose import Composition, compose
@@ -27,11 +28,15 @@ def compose_words(arguments: Arguments) -> Composition:
 
 def tracking_uri(composition: Composition) -> str | None:
     """The store that runs are told to; None when tracking is off."""
-    config = composition.config
-    assert config is not None
+    assert composition.config is not None
+    return store_of(composition.config)
+
+
+def store_of(config: Any) -> str | None:
+    """The same, of a composed config or of its typed form."""
     if not config.tracking.enabled:
         return None
-    return config.tracking.uri or default_uri(Path(config.outputs_dir).absolute())
+    return str(config.tracking.uri or default_uri(Path(config.outputs_dir).absolute()))
 
 
 def run(arguments: Arguments) -> int:

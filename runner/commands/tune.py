@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from runner.commands.run import compose_words, refuse, tracking_uri
+from runner.commands.run import compose_words, refuse, store_of
 from runner.config.arguments import Arguments
 from runner.config.tuned import watched
 from runner.execute.launch import Job, Prepared, RefusedError, prepare, versions
@@ -120,8 +120,7 @@ class _Tuning:
         sys.stdout.write(f"search {self._folder}: {min(total, self._space.size)} of {self._space.size} points\n")
         source = source_class(self._prepared.plan.source)(_source_settings(self._prepared))
         made = samples(source, self._files, self._space, self._folder)
-        uri = tracking_uri(compose_words(dataclasses.replace(self._arguments, overrides=list(self._request.words))))
-        tracker = Tracker(uri)
+        tracker = Tracker(store_of(self._prepared.checked.root))
         lock = FileLock(self._folder / ".search.lock")
         try:
             lock.acquire(timeout=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.plan.graph import Graph
-from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.plan import Plan, PlannedItem
 from runner.plan.tasks import RootState
+from runner.plan.walk import left_out
 
 
 class Intake:
@@ -26,9 +27,4 @@ class Intake:
             return None
         if planned.problem:
             return planned
-        return RootState(self._graph, planned.number, planned.item, self._unsampled(planned.number))
-
-    def _unsampled(self, number: int) -> list[str]:
-        """The stages that leave this item out, and all that hang on them."""
-        left_out = [n.name for n in self._graph.nodes.values() if not sampled(number, self._plan.items, n.sample)]
-        return [name for stage in left_out for name in (stage, *self._graph.downstream(stage))]
+        return RootState(self._graph, planned.number, planned.item, left_out(self._plan, self._graph, planned.number))

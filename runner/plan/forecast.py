@@ -9,10 +9,10 @@ from typing import Any
 
 from runner.plan.graph import Graph
 from runner.plan.index import Index
-from runner.plan.keys import inputs_digest, taken, task_key
-from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.plan import Plan, PlannedItem
 from runner.plan.tasks import RootState, Task
 from runner.plan.transient import spent_is_enough, transient_stages
+from runner.plan.walk import left_out, walk
 
 _NEW, _FILES = "never done", "its finished file is gone or was changed"
 
@@ -43,25 +43,18 @@ def forecast(plan: Plan, graph: Graph, items: Iterable[PlannedItem], index: Inde
 
 
 def _walk(plan: Plan, graph: Graph, planned: PlannedItem, index: Index, stages: dict[str, StageForecast]) -> None:
-    unsampled = [n.name for n in graph.nodes.values() if not sampled(planned.number, plan.items, n.sample)]
-    excluded = [*unsampled, *(d for name in unsampled for d in graph.downstream(name))]
+    excluded = left_out(plan, graph, planned.number)
     root = RootState(graph, planned.number, planned.item, excluded)
     parts = transient_stages(graph) if spent_is_enough(plan, graph, root, index) else set()
-    waiting = root.start()
-    while waiting:
-        task = waiting.pop()
-        inputs = inputs_digest(taken(*root.inputs(task)))
-        key = task_key(plan.stages[task.node].digest, inputs)
-        outcome = index.get(key, spent=task.node in parts) if plan.policy.cache_enabled else None
-        if outcome is not None and task.node not in plan.policy.force:
+    for seen in walk(plan, root, index, parts):
+        task = seen.task
+        if seen.outcome is not None:
             stages[task.node].cached += 1
-            waiting.extend(root.done(task, outcome))
-        else:
-            stages[task.node].run[_reason(plan, task, inputs, index)] += 1
-            root.fail(task)
-            for name in graph.downstream(task.node):
-                if name not in excluded:
-                    stages[name].later += 1
+            continue
+        stages[task.node].run[_reason(plan, task, seen.inputs, index)] += 1
+        for name in graph.downstream(task.node):
+            if name not in excluded:
+                stages[name].later += 1
 
 
 def _reason(plan: Plan, task: Task, inputs: str, index: Index) -> str:

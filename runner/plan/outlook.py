@@ -13,9 +13,10 @@ from typing import Any
 
 from runner.plan.graph import Graph, Node
 from runner.plan.index import Index
-from runner.plan.keys import inputs_digest, taken, task_key
-from runner.plan.plan import Plan, PlannedItem, sampled
+from runner.plan.plan import Plan, PlannedItem
 from runner.plan.tasks import Path, RootState
+from runner.plan.transient import spent_is_enough, transient_stages
+from runner.plan.walk import left_out, walk
 
 Place = tuple[str, Path]  # a node, and the item its task works on
 
@@ -95,35 +96,25 @@ class _Task:
 def _known(plan: Plan, graph: Graph, planned: PlannedItem, index: Index) -> _Root:
     """Walk an item through the stages for as long as its tasks are finished already."""
     found = _Root(planned)
-    state = RootState(graph, planned.number, planned.item, _left_out(plan, graph, planned.number))
-    waiting = state.start()
-    while waiting:
-        task = waiting.pop()
-        outcome = None
-        if plan.policy.cache_enabled and task.node not in plan.policy.force:
-            outcome = index.get(task_key(plan.stages[task.node].digest, inputs_digest(taken(*state.inputs(task)))))
-        if outcome is None:
-            state.fail(task)
+    state = RootState(graph, planned.number, planned.item, left_out(plan, graph, planned.number))
+    parts = transient_stages(graph) if spent_is_enough(plan, graph, state, index) else set()
+    for seen in walk(plan, state, index, parts):
+        if seen.outcome is None:
             continue
+        task = seen.task
         found.done.add((task.node, task.path))
         if graph.nodes[task.node].stage.fans_out:
-            found.children[(task.node, task.path)] = [(*task.path, child.name) for child in outcome.children]
-        waiting.extend(state.done(task, outcome))
+            found.children[(task.node, task.path)] = [(*task.path, child.name) for child in seen.outcome.children]
     return found
-
-
-def _left_out(plan: Plan, graph: Graph, number: int) -> list[str]:
-    names = [n.name for n in graph.nodes.values() if not sampled(number, plan.items, n.sample)]
-    return [*names, *(below for name in names for below in graph.downstream(name))]
 
 
 def _tasks(plan: Plan, graph: Graph, root: _Root, guessed: set[str]) -> list[_Task]:
     """Every task of a root item, as far as can be foreseen, in an order in which none stands before what it needs."""
     paths: dict[tuple[str, ...], list[Path]] = {(): [(root.item.item.key,)]}
-    left_out = set(_left_out(plan, graph, root.item.number))
+    excluded = set(left_out(plan, graph, root.item.number))
     made: list[_Task] = []
     for node in graph.nodes.values():
-        if node.name in left_out:
+        if node.name in excluded:
             continue
         for path in paths.get(node.domain, ()):
             needs = tuple((root.item.number, *place) for place in _needs(graph, node, path, paths))

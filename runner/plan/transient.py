@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from runner.plan.graph import Graph
 from runner.plan.index import Index
-from runner.plan.keys import inputs_digest, taken, task_key
 from runner.plan.plan import Plan
 from runner.plan.tasks import RootState
+from runner.plan.walk import walk
 
 
 def transient_stages(graph: Graph) -> set[str]:
@@ -26,16 +26,7 @@ def spent_is_enough(plan: Plan, graph: Graph, item: RootState, index: Index) -> 
     readers = {consumer.name for part in parts for consumer in graph.consumers(part)}
     if not readers or not plan.policy.cache_enabled:
         return False
-    root = item.again()
-    waiting = root.start()
-    while waiting:
-        task = waiting.pop()
-        key = task_key(plan.stages[task.node].digest, inputs_digest(taken(*root.inputs(task))))
-        found = index.get(key, spent=task.node in parts) if task.node not in plan.policy.force else None
-        if found is not None:
-            waiting.extend(root.done(task, found))
-        elif readers & {task.node, *graph.downstream(task.node)}:
+    for seen in walk(plan, item.again(), index, parts):
+        if seen.outcome is None and readers & {seen.task.node, *graph.downstream(seen.task.node)}:
             return False
-        else:
-            root.fail(task)
     return True
