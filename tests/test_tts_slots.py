@@ -47,6 +47,8 @@ def test_the_limit_begins_with_eight_and_grows_by_one_a_window_up_to_the_cap():
     assert seen[15:17] == [9, 10]
     assert seen[-1] == 10
     assert Slots(cap=3).limit == 3
+    assert Slots(cap=32, begin=20).limit == 20
+    assert Slots(cap=10, begin=20).limit == 10
 
 
 def test_a_burst_of_refusals_halves_once_and_the_next_burst_again():
@@ -86,6 +88,7 @@ def test_never_more_at_once_than_the_limit():
 def test_threads_of_a_process_share_the_slots_of_a_service():
     assert shared_slots("here", 8) is shared_slots("here", 8)
     assert shared_slots("here", 8) is not shared_slots("there", 8)
+    assert shared_slots("here", 8) is not shared_slots("here", 8, begin=4)
 
 
 # --- back-off ----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class ServiceProvider(Provider):
 
     def __init__(self, config: SpeakSettings) -> None:
         super().__init__(config)
-        self._slots = shared_slots(f"{config.provider} {config.url}", config.concurrency)
+        self._slots = shared_slots(f"{config.provider} {config.url}", config.concurrency, config.begin)
         self._patience = Patience(config.attempts, config.backoff_s)
 
     @abstractmethod

@@ -21,9 +21,10 @@ class SpeakSettings:
     model: str = setting("", "model of an OpenAI-compatible service")
     response_format: str = setting("wav", "what an OpenAI-compatible service sends", choices=("wav", "mp3"))
     api_key_env: str = setting("", "environment variable that holds the key; empty for none", affects_output=False)
-    concurrency: int = setting(
-        32, "requests at once at most; begins with 8, adapts to the service", low=1, high=256, affects_output=False,
-        search=(8, 16, 32, 64),
+    concurrency: int = setting(32, "requests at once at most", low=1, high=256, affects_output=False)
+    begin: int = setting(
+        8, "requests at once to begin with; from there it adapts to the service", low=1, high=256, affects_output=False,
+        search=(4, 8, 16, 32),
     )  # fmt: skip
     attempts: int = setting(6, "tries of one request before it counts as failed", low=1, high=20, affects_output=False)
     backoff_s: float = setting(

@@ -10,15 +10,15 @@ FIRST_LIMIT = 8
 
 
 class Slots:
-    """Additive increase, multiplicative decrease.
+    """Additive increase, multiplicative decrease, from `begin` on, never above `cap`.
 
     One more after as many successes as the limit is high; half of it when the service says that it is too much.
     Requests that were under way together count as one such word: eight refusals of one burst halve once.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, begin: int = FIRST_LIMIT) -> None:
         self.cap = cap
-        self.limit = min(FIRST_LIMIT, cap)
+        self.limit = min(begin, cap)
         self.busy = 0
         self._successes = 0
         self._halvings = 0
@@ -70,11 +70,11 @@ class Lease:
         self._slots._too_much(self._halvings)
 
 
-_shared: dict[tuple[str, int], Slots] = {}
+_shared: dict[tuple[str, int, int], Slots] = {}
 _lock = threading.Lock()
 
 
-def shared_slots(service: str, cap: int) -> Slots:
-    """The slots of a service, the same for everyone in this process who asks with the same cap."""
+def shared_slots(service: str, cap: int, begin: int = FIRST_LIMIT) -> Slots:
+    """The slots of a service, the same for everyone in this process who asks with the same cap and beginning."""
     with _lock:
-        return _shared.setdefault((service, cap), Slots(cap))
+        return _shared.setdefault((service, cap, begin), Slots(cap, begin))

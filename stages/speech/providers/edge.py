@@ -48,7 +48,7 @@ class EdgeProvider(Provider):
 
     def __init__(self, config: SpeakSettings) -> None:
         super().__init__(config)
-        self._slots = shared_slots(f"edge {config.url}", config.concurrency)
+        self._slots = shared_slots(f"edge {config.url}", config.concurrency, config.begin)
         self._patience = Patience(config.attempts, config.backoff_s)
 
     def open(self) -> None:
