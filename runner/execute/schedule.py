@@ -10,7 +10,8 @@ import asyncio
 import heapq
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from runner.execute.pool import TaskFailed, WorkerProcess
 from runner.execute.publish import by_the_way, publish_all
 from runner.execute.recorder import Recorder
 from runner.execute.transients import Transients
+from runner.execute.underway import Underway
 from runner.execute.wire import outcome_from
 from runner.plan.graph import Graph
 from runner.plan.index import Index, Outcome
@@ -55,9 +57,11 @@ class Scheduler:
         self._nursery = nursery or Nursery()
         self.graph: Graph = plan.graph()
         self._beside = by_the_way(self.graph)
+        self._wake = asyncio.Event()
+        self._underway = Underway(self._wake_up, self._broke)
         self.counts = {"ok": 0, "failed": 0, "open": 0}
         self.lanes: dict[str, Lane] = make_lanes(plan, self.graph, log, self._wake_up, self._nursery)
-        self.admission = Admission(plan, self._ask_again, self._retire, recorder.note)
+        self.admission = Admission(plan, self._underway.look_again, self._retire, recorder.note)
         self._intake = Intake(plan, self.graph, items)
         self._index = index
         self._recorder = recorder
@@ -65,10 +69,6 @@ class Scheduler:
         self._roots: dict[int, RootState] = {}
         self._offers: deque[Task] = deque()
         self._flying: dict[str, list[Attempt]] = {}
-        self._running: set[asyncio.Task[None]] = set()
-        self._timers = 0
-        self._looking = False
-        self._wake = asyncio.Event()
         self._stop: str | None = None
         self._serial = 0
         self._retries = Retries(**plan.policy.retry)  # type: ignore[arg-type]
@@ -101,8 +101,8 @@ class Scheduler:
                 held_since = time.monotonic()
         self._dispatch()
         if self._stop is not None:
-            return not self._running
-        return not (self._running or self._timers or self._roots) and self._intake.exhausted
+            return not self._underway.works
+        return not (self._underway.anything or self._roots) and self._intake.exhausted
 
     def stop(self, reason: str) -> None:
         """Start nothing more; what runs is ended."""
@@ -116,22 +116,13 @@ class Scheduler:
         self._wake.set()
 
     async def _close(self) -> None:
-        if self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        await self._underway.end_of_works()
         await asyncio.gather(self._nursery.close(), *(lane.pool.close() for lane in self.lanes.values()))
         self._transients.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:  # a fault of ours, or a full disk under the journal
-            self.stop(fault_of(error, "the run").sentence)
-        self._wake_up()
+    def _broke(self, error: BaseException) -> None:
+        """A fault of ours, or a full disk under the journal."""
+        self.stop(fault_of(error, "the run").sentence)
 
     # --- items ---------------------------------------------------------------------------
 
@@ -202,7 +193,7 @@ class Scheduler:
         while self._stop is None:
             for lane in sorted(self.lanes.values(), key=self.admission.urgency):
                 if lane.ready and (hold := self.admission.admit(lane, lane.ready[0])):
-                    self._spawn(self._execute(lane, heapq.heappop(lane.ready), hold))
+                    self._underway.spawn(self._execute(lane, heapq.heappop(lane.ready), hold))
                     break
             else:
                 return
@@ -286,27 +277,10 @@ class Scheduler:
 
     def _retry(self, attempt: Attempt, fault: Fault, wait: float) -> None:
         self._recorder.retry(attempt, fault, wait)
-        self._timers += 1
-        asyncio.get_running_loop().call_later(wait, self._due, attempt)
-
-    def _due(self, attempt: Attempt | None) -> None:
-        self._timers -= 1
-        if attempt is not None:
-            self._queue(attempt)
-        else:
-            self._looking = False
-        self._wake_up()
-
-    def _ask_again(self, wait: float) -> None:
-        """Look again when a rate has room; one look to come is enough."""
-        if self._looking:
-            return
-        self._looking = True
-        self._timers += 1
-        asyncio.get_running_loop().call_later(wait, self._due, None)
+        self._underway.later(wait, partial(self._queue, attempt))
 
     def _retire(self, worker: WorkerProcess) -> None:
-        self._spawn(worker.close())
+        self._underway.spawn(worker.close())
 
     def _lost(self, lane: Lane, attempt: Attempt, fault: Fault, spent: dict[str, Any]) -> None:
         """Give up a task, and those that waited for the same work."""
