@@ -13,8 +13,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from stages.contract import Source, Stage
+from stages.contract import Stage
 from stages.settings import nearest
+from stages.source import Source
 
 _TYPE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 _HOME = Path(__file__).parent

@@ -6,8 +6,8 @@ import pytest
 from plan_help import graph_of, wiring
 
 from runner.plan.graph import build_graph, carried
-from stages.contract import Found, Source
 from stages.drill.make import Make, MakeSettings
+from stages.source import Found, Source
 
 STEP = {"type": "drill.step", "from": "input", "publish": "note"}
 P = "pipeline.stages"

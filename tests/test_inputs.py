@@ -8,8 +8,9 @@ from plan_help import index_in
 
 from runner.plan.inputs import named_files, planned_items
 from runner.plan.store import digest_of
-from stages.contract import Failure, Found, Source, StageError, Unreadable
+from stages.contract import Failure, StageError
 from stages.drill.make import MakeSettings
+from stages.source import Found, Source, Unreadable
 from stages.text.lines import LinesSettings, TextLines
 
 

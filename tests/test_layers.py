@@ -20,7 +20,7 @@ FLOORS = [
     "runner.record",
 ]
 FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry", "stages.<ground>"]
-GROUND = {"stages.contract", "stages.settings", "stages.platform", "stages.rate"}
+GROUND = {"stages.contract", "stages.source", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {
     "PIL", "aiohttp", "av", "cv2", "dotenv", "edge_tts", "espeakng_loader", "faster_whisper", "ffmpeg",
     "hydra", "imageio_ffmpeg", "jinja2", "matplotlib", "mlflow", "numpy", "omegaconf", "onnxruntime", "optuna",

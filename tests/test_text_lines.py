@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.contract import Failure, Found, StageError, Unreadable
+from stages.contract import Failure, StageError
 from stages.registry import source_class
+from stages.source import Found, Unreadable
 from stages.text.lines import LinesSettings, TextLines
 
 

@@ -12,11 +12,11 @@ from runner.config.schema import PipelineConfig, Root
 from runner.config.typed import read_settings
 from runner.hardware.config import hardware_problems
 from runner.plan.graph import Graph, Node, build_graph
-from stages.contract import Source
 from stages.media.encoders.check import encoder_problems
 from stages.platform import can_write
 from stages.registry import UnknownTypeError, source_class
 from stages.settings import Problem, range_problems
+from stages.source import Source
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

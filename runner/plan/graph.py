@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stages.contract import Source, Stage
+from stages.contract import Stage
 from stages.registry import UnknownTypeError, known_types, stage_class
 from stages.settings import Problem, nearest
+from stages.source import Source
 
 INPUT = "input"
 Domain = tuple[str, ...]

@@ -10,8 +10,9 @@ from typing import Any
 
 from runner.plan.index import Index
 from runner.plan.plan import PlannedItem
-from stages.contract import Artifact, Item, Source, StageError, Unreadable
+from stages.contract import Artifact, Item, StageError
 from stages.settings import Problem
+from stages.source import Source, Unreadable
 
 _GLOB = set("*?[")
 _LIST_SUFFIXES = (".txt", ".lst", ".list")

@@ -18,7 +18,7 @@ from runner.tune.runs import Measured, TrialRunner
 from runner.tune.search import Ask, Search
 from runner.tune.space import SearchSpace, overrides
 from runner.tune.trials import Trial, TrialBook
-from stages.contract import Source
+from stages.source import Source
 
 FINALISTS = 3
 _WAIT_S = 2.0

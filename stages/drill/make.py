@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from stages.contract import Found, Source, Unreadable
+from stages.source import Found, Source, Unreadable
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from stages.contract import Failure, Found, Source, StageError, Unreadable
+from stages.contract import Failure, StageError
 from stages.script.model import ScriptError
 from stages.script.parse import FORMATS, parse_script
 from stages.script.pictures import assets_of
 from stages.script.settings import ScriptSettings
+from stages.source import Found, Source, Unreadable
 from stages.text.decode import check_text, open_text
 
 LARGEST_MB = 1

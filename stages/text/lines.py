@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from stages.contract import Failure, Found, Source, StageError, Unreadable
+from stages.contract import Failure, StageError
 from stages.settings import setting
+from stages.source import Found, Source, Unreadable
 from stages.text.decode import check_text, open_text
 from stages.text.rows import Names, NotATextError, Row, line_name
 from stages.text.table import json_rows, table_rows

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from stages.contract import Found, Json, Source, Unreadable
+from stages.contract import Json
 from stages.settings import setting
+from stages.source import Found, Source, Unreadable
 
 KIND = "video/film"
 
