@@ -58,6 +58,9 @@ def test_tasks_say_what_they_take_and_workers_what_they_hold():
     assert (task.vram_mb, task.encoder_sessions) == (4096, 1)
     sides = UpscaleSegment.task_needs(config, {"piece": Piece(SIDES).to_json(), "order": {}})
     assert sides.ram_mb == WORKER_MB and sides.cpu_threads == 1
+    single = UpscaleSegmentSettings(threads=1)
+    assert UpscaleSegment.needs(single).cpu_threads == UpscaleSegment.task_needs(single, data).cpu_threads == 1
+    assert UpscaleSegment.needs(UpscaleSegmentSettings(threads=1024)) == UpscaleSegment.needs(config)
 
 
 def test_a_segment_takes_no_more_than_it_said(tmp_path):

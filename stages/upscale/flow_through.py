@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from stages.media.color import assumed
 from stages.media.film import Picture
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
+from stages.upscale.dedup import Dedup
 from stages.upscale.order import Order
 from stages.upscale.stabilise import Level, Stabiliser
 
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
 class Passage:
     """Takes decoded frames, gives frames to encode. Frames outside of what is kept serve their neighbours alone.
 
+    Args:
+        engine: makes them larger.
+        picture: what the film says of them.
+        order: what is made of them.
+        dedup: difference up to which a frame takes the result of an earlier one (see `Dedup`).
+
     Attributes:
         batch: frames that are taken at once.
     """
 
-    def __init__(self, engine: Engine, picture: Picture, order: Order) -> None:
+    def __init__(self, engine: Engine, picture: Picture, order: Order, dedup: float = 0.0) -> None:
         from stages.upscale.pixels import Wire, coded
 
         self._engine, self._order = engine, order
@@ -32,6 +39,7 @@ class Passage:
         self._pix_fmt = order.config.pix_fmt
         self._wire = Wire(coded(picture.pix_fmt, colour), coded(self._pix_fmt, colour))
         self._steady = Stabiliser(cast(Level, order.stabilise), order.scale, threads=len(usable_cpus()))
+        self._dedup = Dedup(dedup, self._wire.source.depth)
         self._times: list[int | None] = []
         self.batch = engine.batch_for(picture.height, picture.width)
 
@@ -43,8 +51,8 @@ class Passage:
         times = [frame.pts for frame in frames]
         frames.clear()  # their memory is free while the model computes
         if self._steady.window == 0:  # nobody looks at the frames in between: whole numbers go in and come out
-            return self._framed(self._engine.submit(planes, self._wire).result(), times)
-        large = self._engine.run(self._wire.open(planes))
+            return self._framed(self._dedup.through(planes, self._coded_by_model), times)
+        (large,) = self._dedup.through(planes, lambda new: (self._engine.run(self._wire.open(new)),))
         done: list[Any] = []
         for place, pts in enumerate(times):
             wanted = self._kept(pts)
@@ -54,6 +62,14 @@ class Passage:
                 _luma(planes, place, self._wire.source.depth), large[place].clone(), wanted=wanted
             )
         return self._coded(done)
+
+    def _coded_by_model(self, planes: Planes) -> Planes:
+        return self._engine.submit(planes, self._wire).result()
+
+    @property
+    def reused(self) -> int:
+        """How many frames took the result of an earlier one."""
+        return self._dedup.reused
 
     def flush(self) -> list[VideoFrame]:
         """What the stabiliser kept back."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.media.film import Picture, look_at
-from stages.platform import limit_memory, usable_cpus
+from stages.platform.limits import limit_memory, usable_cpus
 from stages.upscale.demand import WORKER_MB, segment_needs
 from stages.upscale.flow_through import Passage
 from stages.upscale.footage import footage, in_order
@@ -85,12 +85,13 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         steps = len(engine.steps)
         watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
         with self._writer(target, picture, order) as writer:
-            frames, passage = _decoded(film, order, lost), Passage(engine, picture, order)
+            frames, passage = _decoded(film, order, lost), Passage(engine, picture, order, self.config.dedup)
             report = self._streamed(frames, order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
         _check_share(film, order, writer.nbytes)
         said = [*_lost_said(lost, writer.frames), *writer.notes, *engine.notes, *engine.steps[steps:], watch.note()]
         metrics = stream_metrics(report, writer.frames, target, time.monotonic() - began, engine.vram_peak_mb)
+        metrics["upscale.frames_reused"] = passage.reused
         return Result({"segment": target}, metrics=metrics, notes=[*notes, *filter(None, said)])
 
     def _streamed(
@@ -161,7 +162,8 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             vram_mb = min(self.config.vram_mb, self.config.gpu_mb or self.config.vram_mb)
             self._engine = Engine(
                 self._loaded(), device=self._device, precision=order.precision, tile=self.config.tile,
-                batch=self.config.batch, vram_mb=vram_mb, on_oom=on_oom, injector=self.injector,
+                batch=self.config.batch, threads=self.config.threads, vram_mb=vram_mb, on_oom=on_oom,
+                injector=self.injector,
             )  # fmt: skip
         return self._engine
 
@@ -178,9 +180,9 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         )  # fmt: skip
 
     @classmethod
-    def needs(cls, config: UpscaleSegmentSettings) -> Needs:  # noqa: ARG003
-        """All cores: the model fills them. Memory of a worker before its first segment."""
-        return Needs(cpu_threads=float(len(usable_cpus())), ram_mb=WORKER_MB)
+    def needs(cls, config: UpscaleSegmentSettings) -> Needs:
+        """All cores, unless told otherwise: the model fills them. Memory of a worker before its first segment."""
+        return Needs(cpu_threads=float(_threads(config)), ram_mb=WORKER_MB)
 
     @classmethod
     def task_needs(cls, config: UpscaleSegmentSettings, data: Mapping[str, Json]) -> Needs:
@@ -188,10 +190,11 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         if Piece.from_json(data["piece"]).kind == SIDES:
             return Needs(cpu_threads=1.0, ram_mb=WORKER_MB)
         vram_mb = 0 if config.device == "cpu" else min(config.vram_mb, config.gpu_mb)
-        return segment_needs(
+        needs = segment_needs(
             Order.from_json(data["order"]), threads=len(usable_cpus()), tier=config.tier, buffer_mb=config.buffer_mb,
             vram_mb=vram_mb,
         )  # fmt: skip
+        return replace(needs, cpu_threads=float(_threads(config)))
 
     @classmethod
     def tools(cls, config: UpscaleSegmentSettings) -> Mapping[str, str]:  # noqa: ARG003
@@ -199,6 +202,10 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         from importlib.metadata import version
 
         return {"torch": version("torch"), "pyav": version("av")}
+
+
+def _threads(config: UpscaleSegmentSettings) -> int:
+    return min(config.threads or len(usable_cpus()), len(usable_cpus()))
 
 
 def _decoded(film: Path, order: Order, lost: list[str]) -> Iterator[VideoFrame]:

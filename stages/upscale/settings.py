@@ -31,7 +31,15 @@ class UpscalerSettings:
     batch: int = setting(
         0, "frames at once; 0: from free memory", low=0, high=64, affects_output=False, search=(1, 2, 4)
     )
+    threads: int = setting(
+        0, "CPU threads of the model in one segment, beside which others run on the rest; 0: all", low=0, high=1024,
+        affects_output=False, search=(0, 1, 2, 4),
+    )  # fmt: skip
     stabilise: str = setting("off", "how much flicker between frames is taken away", choices=LEVELS)
+    dedup: float = setting(
+        0.0, "difference to an earlier frame (mean of any 16×16 px, levels of 255) up to which its result is taken",
+        low=0.0, high=16.0, search=(0.0, 1.0, 2.0),
+    )  # fmt: skip
     segment_s: float = setting(
         10.0, "footage of one segment, which is what a break may cost", low=0.5, high=600, unit="s",
         affects_output=False,
