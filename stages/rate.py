@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.platform import write_atomic
+from stages.platform.files import write_atomic
 
 _KEPT_S = 3600.0  # a rate with a longer window may look at the same file tomorrow
 _KEPT_MOST = 1000

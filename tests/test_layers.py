@@ -167,7 +167,12 @@ def test_help_and_planning_ground_load_nothing_heavy():
 
 def test_only_platform_knows_the_operating_system():
     """`resource`, `fcntl`, `ctypes` and the like live in the ground (and where C libraries are spoken to)."""
-    allowed = {"stages.platform", "stages.speech.espeak_ng", "runner.hardware.tools"}
+    allowed = {
+        "stages.platform.limits",
+        "stages.platform.processes",
+        "stages.speech.espeak_ng",
+        "runner.hardware.tools",
+    }
     found = {
         module_of(file)
         for file in FILES

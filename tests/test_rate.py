@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.platform import python_child
+from stages.platform.processes import python_child
 from stages.rate import Rate, StoppedError, steady_time
 
 GRANTS, PER_S = 6, 60

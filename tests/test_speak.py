@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from speech_help import sane_words, speak, texts_of, wav_of, work
 
 from stages.contract import Failure, StageError
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.registry import stage_class
 from stages.settings import output_settings, range_problems
 from stages.speech import espeak_ng

@@ -236,7 +236,7 @@ def test_memory_stays_flat_for_300_000_lines(tmp_path: Path) -> None:
     run = journal_of(tmp_path, 75_000)
     code = (
         "import sys; from pathlib import Path; from runner.record.rundir import RunDir;"
-        "from runner.record.summary import finish_run; from stages.platform import peak_rss_mb;"
+        "from runner.record.summary import finish_run; from stages.platform.limits import peak_rss_mb;"
         "before = peak_rss_mb(); summary = finish_run(RunDir(Path(sys.argv[1])));"
         "print(summary['counts']['ok'], peak_rss_mb() - before)"
     )

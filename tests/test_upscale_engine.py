@@ -148,7 +148,7 @@ def test_tensors_of_the_failed_batch_are_gone_before_the_next_try():
 
 REAL = """
 import sys, torch
-from stages.platform import limit_memory
+from stages.platform.limits import limit_memory
 from stages.upscale.engine import Engine, Plan
 from tests.upscale_nets import Compact, noise
 net, frames = Compact(features=64, convs=1), noise(2, 3, 400, 600)

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from runner.commands.words import WordError, given_words, outputs_of, uri_of
 from runner.record.tracker_store import artifacts_folder, sqlite_file
 from runner.record.tracking import Tracker, default_uri, reconcile
-from stages.platform import end_group, own_group
+from stages.platform.processes import end_group, own_group
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -28,7 +28,8 @@ from runner.plan.plan import Plan, load_plan, read_items
 from runner.record.journal import Journal, Lines
 from runner.record.monitor import Monitor
 from runner.record.rundir import EXIT_CODES, RunDir, read_json
-from stages.platform import die_with_parent, usable_cpus
+from stages.platform.limits import usable_cpus
+from stages.platform.processes import die_with_parent
 
 KILLED = "killed"
 _TICK_S = 0.25

@@ -31,7 +31,7 @@ from runner.record.rundir import SCHEMA_VERSION, RunDir, make_latest, new_run_di
 from runner.record.summary import finish_run
 from runner.record.tracking import Tracker
 from stages.media.ffmpeg import ffmpeg_binary
-from stages.platform import write_atomic
+from stages.platform.files import write_atomic
 from stages.settings import Problem
 
 _PACKAGES = ("reeltune", "hydra-core", "av", "mlflow", "numpy", "edge-tts", "espeakng-loader")

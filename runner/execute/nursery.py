@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from stages.platform import python_child
+from stages.platform.processes import python_child
 
 LINE_LIMIT = 256 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from runner.execute.failures import Fault, fault_of_exit
 from runner.execute.nursery import Nursery
 from stages.contract import Failure
-from stages.platform import end_tree
+from stages.platform.processes import end_tree
 
 _TAIL_LINES = 60
 

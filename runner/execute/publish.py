@@ -11,7 +11,8 @@ from typing import Any
 from runner.plan.graph import Graph
 from runner.plan.index import Outcome
 from stages.contract import Artifact
-from stages.platform import WINDOWS, link_or_copy
+from stages.platform import WINDOWS
+from stages.platform.files import link_or_copy
 
 _NAME_BYTES = 255
 _FORBIDDEN = '<>:"\\|?*'

@@ -20,7 +20,7 @@ from filelock import FileLock
 from runner.execute.job import KILLED
 from runner.record.progress import View
 from runner.record.rundir import EXIT_CODES, RunDir
-from stages.platform import end_marked, end_tree, own_group, python_child
+from stages.platform.processes import end_marked, end_tree, own_group, python_child
 
 _GRACE_S = 10.0
 _POLL_S = 0.05

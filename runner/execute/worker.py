@@ -23,15 +23,8 @@ from runner.execute.wire import item_from, outcome_to
 from runner.plan.index import Found, Outcome
 from runner.plan.store import Store
 from stages.contract import Failure, Result, Stage, StageError, Work
-from stages.platform import (
-    RUN_MARK,
-    die_with_parent,
-    limit_cpus,
-    limit_memory,
-    lower_priority,
-    peak_rss_mb,
-    spent_by_children,
-)
+from stages.platform.limits import limit_cpus, limit_memory, lower_priority, peak_rss_mb, spent_by_children
+from stages.platform.processes import RUN_MARK, die_with_parent
 from stages.registry import stage_class
 
 _TELL_EVERY_S = 0.25

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner.hardware.cgroup import cpu_quota
 from runner.hardware.machine import Cpu
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 
 
 def detect_cpu(root: Path = Path("/"), usable: Collection[int] | None = None) -> Cpu:

@@ -13,7 +13,7 @@ from runner.config.typed import read_settings
 from runner.hardware.config import hardware_problems
 from runner.plan.graph import Graph, Node, build_graph
 from stages.media.encoders.check import encoder_problems
-from stages.platform import can_write
+from stages.platform.files import can_write
 from stages.registry import UnknownTypeError, source_class
 from stages.settings import Problem, range_problems
 from stages.source import Source

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from stages.contract import Artifact
-from stages.platform import move_durably
+from stages.platform.files import move_durably
 
 
 def digest_of(path: Path) -> str:

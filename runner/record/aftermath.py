@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.record.rundir import RunDir, read_json
 from runner.record.summary import finish_run
-from stages.platform import end_marked
+from stages.platform.processes import end_marked
 
 
 def finish_killed(run: RunDir) -> None:

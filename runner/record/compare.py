@@ -12,7 +12,7 @@ from runner.record.masking import mask_words
 from runner.record.measures import LOWER_IS_BETTER, QUALITY, SIZE, SPEED, present, title_of
 from runner.record.report import environment, number, size
 from runner.record.rundir import read_json
-from stages.platform import beside, write_atomic
+from stages.platform.files import beside, write_atomic
 
 _UNJUDGED = ("cache.hit_ratio", "resource.cpu_util")  # neither more nor less of these is better
 _HEADS = {

@@ -11,7 +11,7 @@ from runner.hardware.cgroup import cpu_quota, memory_free_mb, memory_limit_mb
 from runner.record.cgroup import cpu_seconds
 from runner.record.gpu import GpuMeter
 from runner.record.proctree import process_tree
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 
 _MB = 1024 * 1024
 

@@ -14,7 +14,7 @@ from runner.record.jsonl import read_lines
 from runner.record.masking import mask
 from runner.record.rundir import RunDir, read_json
 from runner.record.timeline import clock, draw_timeline
-from stages.platform import write_atomic
+from stages.platform.files import write_atomic
 
 FAILURES_SHOWN = 100
 PICTURES_SHOWN = 6

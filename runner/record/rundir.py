@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stages.platform import point_latest, write_atomic
+from stages.platform.files import point_latest, write_atomic
 
 SCHEMA_VERSION = 1
 EXIT_CODES = {"ok": 0, "partial": 3, "failed": 1, "killed": 130}  # of a run, by its status

@@ -16,7 +16,7 @@ from runner.record.jsonl import read_lines
 from runner.record.masking import mask, mask_words
 from runner.record.rundir import EXIT_CODES, SCHEMA_VERSION, RunDir, read_json
 from runner.record.tally import Tally
-from stages.platform import beside, flush_to_disk
+from stages.platform.files import beside, flush_to_disk
 
 _WORSE = ("ok", "partial", "failed", "killed")
 

@@ -23,7 +23,7 @@ from runner.record.rundir import RunDir, read_json, write_json
 from runner.record.tracker_push import RunSyncer
 from runner.record.tracker_store import Stores, quiet_environment
 from runner.record.tracker_sweep import SweepSyncer
-from stages.platform import lower_priority
+from stages.platform.limits import lower_priority
 
 PUSH_EVERY_S = 2.0
 LIVE_PATIENCE_S = 30.0  # a store that is away is not asked more often than this while the run goes on

@@ -24,7 +24,7 @@ from runner.record.reconcile import owner_lives as owner_lives
 from runner.record.reconcile import reconcile as reconcile
 from runner.record.reconcile import untold as untold
 from runner.record.rundir import RunDir, read_json, write_json
-from stages.platform import own_group, python_child
+from stages.platform.processes import own_group, python_child
 
 _HOME = Path(__file__).resolve().parents[2]
 _AWAY_LIMIT_S = 6.0

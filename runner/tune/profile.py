@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.platform import write_atomic
+from stages.platform.files import write_atomic
 
 _GROUPS = ("encoder", "tts", "upscaler", "images", "script")  # chosen whole, then changed in parts
 

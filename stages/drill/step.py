@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from stages.contract import Failure, Needs, Result, Stage, StageError, Work
 from stages.contract import Step as LadderStep
-from stages.platform import own_group
+from stages.platform.processes import own_group
 from stages.settings import setting
 
 

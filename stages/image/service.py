@@ -18,7 +18,7 @@ from stages.image.decode import SERVED, BrokenPictureError, Picture, decode, ref
 from stages.image.http import Answer, Ask, exchange
 from stages.image.provider import Painted
 from stages.image.settings import ImageSettings
-from stages.platform import can_write
+from stages.platform.files import can_write
 from stages.rate import Rate
 from stages.settings import Problem
 from stages.speech.address import address_problems

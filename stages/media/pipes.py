@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO
 
-from stages.platform import widen_pipe
+from stages.platform.processes import widen_pipe
 
 Piece = bytes | bytearray | memoryview
 STUCK = b"pthread_create() failed"  # no room for a thread's stack: FFmpeg may then wait for that thread for ever

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from stages.contract import Failure, StageError
 from stages.media.pipes import STUCK, Piece, Pipes, Reader
-from stages.platform import WINDOWS, end_group, limit_memory, own_group
+from stages.platform import WINDOWS
+from stages.platform.limits import limit_memory
+from stages.platform.processes import end_group, own_group
 
 _DRAIN_S = 1.0  # how long a pipe may stay open after its program ended: then a left-over child holds it
 _KILLED = 9  # the signal that the kernel sends when memory is out

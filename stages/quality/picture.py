@@ -14,7 +14,7 @@ from stages.media.frames import Track
 from stages.media.geometry import Geometry, held, turned
 from stages.media.pooling import PSNR_CAP
 from stages.media.score import SMALLEST_VMAF, Scores, Scoring, Window
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.quality.misfit import Misfit, located, misfit
 from stages.quality.outcome import not_compared, scored
 from stages.quality.pair import Pair, compared, read_pair, spread, times_note

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages.contract import Failure, Json, StageError
-from stages.platform import link_or_copy
+from stages.platform.files import link_or_copy
 from stages.scene.planes import COLOUR
 
 _ASS, _FONTS = "captions.ass", "fonts"

@@ -14,7 +14,7 @@ from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import timeline
 from stages.media.pooling import PSNR_CAP, pooled
 from stages.media.score_logs import LOGS, read_logs
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.scene.burn import filters
 from stages.scene.drawn import RAW, Drawn, drawn
 from stages.scene.program import run_fed

@@ -15,7 +15,7 @@ from stages.media.encoders.settings import EncoderConfig
 from stages.media.encoders.settle import settle
 from stages.media.encoders.trial import Trial, try_encoder
 from stages.media.saturation import encoding_mb
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.scene.drawn import RAW
 from stages.scene.planes import COLOUR
 from stages.scene.settings import SceneClipSettings

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, StageError
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.upscale.lanes import CpuLane, Ends, Lane, Pending
 from stages.upscale.memory import activations, is_out_of_memory
 from stages.upscale.precision import Choice, choose, cpu_units

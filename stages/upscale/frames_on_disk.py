@@ -15,7 +15,7 @@ from stages.contract import Failure, StageError
 from stages.media.color import assumed
 from stages.media.faults import reading, writing
 from stages.media.film import Picture
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.upscale.guard import DiskWatch
 from stages.upscale.memory import is_out_of_memory
 from stages.upscale.order import Order

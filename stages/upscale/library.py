@@ -13,7 +13,7 @@ from typing import Any
 from stages.contract import Artifact, Child, Failure, Item, Result, StageError, Work
 from stages.media.containers import CONTAINERS
 from stages.media.encoders.carry import own_config
-from stages.platform import move_durably
+from stages.platform.files import move_durably
 from stages.upscale.segment import UpscaleSegment
 from stages.upscale.settings import SurveyUpscaleSettings, UpscalerSettings, UpscaleSegmentSettings
 from stages.upscale.survey import SurveyUpscale

@@ -16,7 +16,7 @@ from stages.media.encoders.settings import EncoderConfig
 from stages.media.encoders.settle import settle
 from stages.media.encoders.trial import Trial
 from stages.media.film import Film, Picture, look_at
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.settings import Problem, range_problems
 from stages.upscale.cut_off import cut_off
 from stages.upscale.footage import DEINTERLACING

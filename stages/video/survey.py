@@ -13,7 +13,7 @@ from stages.media.encoders.machine import machine_identity
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.film import look_at
 from stages.media.shape import shape_problems
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.quality.target import aim_of, target_problems
 from stages.settings import Problem
 from stages.video.beside import Beside, beside

@@ -16,7 +16,7 @@ from stages.media.encoders.catalog import adapter
 from stages.media.film import Film
 from stages.media.frames import track
 from stages.media.geometry import geometry
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.quality.target import Aim, aim_of
 from stages.video.settings import SurveyFilmSettings
 from stages.video.sketch import Sketch

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.platform import write_atomic
+from stages.platform.files import write_atomic
 
 _SCHEMA = 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Failure, Needs, StageError
-from stages.platform import usable_cpus
+from stages.platform.limits import usable_cpus
 from stages.settings import Problem
 from stages.speech.provider import Provider, Request, Speech, refuse_settings
 from stages.speech.settings import SpeakSettings

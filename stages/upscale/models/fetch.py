@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Failure, StageError
-from stages.platform import move_durably
+from stages.platform.files import move_durably
 from stages.upscale.models.checkpoint import LARGEST
 from stages.upscale.models.spec import ModelSpec
 
