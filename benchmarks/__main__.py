@@ -7,7 +7,7 @@ import sys
 
 NAMES = (
     "startup", "runner", "narrate", "saturation", "score", "transcode", "target",
-    "stabilise", "upscale_engine", "upscale", "short", "scene", "tune",
+    "stabilise", "upscale_engine", "upscale", "short", "scene", "tune", "tune_narrate", "tune_upscale",
 )  # fmt: skip
 
 

@@ -9,18 +9,15 @@ turns: the floor of the search is what `balanced` reaches on the first one.
 from __future__ import annotations
 
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import CORES, HOME, table
+from benchmarks.measure import CORES, table
+from benchmarks.tuning import film, measured, paired, profile, search
 
-SIZE, RATE, SCENE_S, TURNS = "640x360", 25, 3, 5
+SIZE, RATE, SCENE_S = "640x360", 25, 3
 MIXED = (
     f"mandelbrot=s={SIZE}:r={RATE}:start_scale=1.2:end_scale=0.02:end_pts=60",
     f"gradients=s={SIZE}:r={RATE}:seed=7:speed=0.04:nb_colors=4,format=yuv420p,noise=c0s=4:c0f=t",
@@ -37,52 +34,21 @@ def main() -> None:
     """Run all of it and print the tables."""
     with tempfile.TemporaryDirectory() as folder:
         cwd = Path(folder)
-        clip, other = _clip(cwd / "mixed.mp4", MIXED), _clip(cwd / "other.mp4", OTHER)
-        floor = _run(cwd, clip, "profile=balanced", "encoder=x264")["metrics"]["quality.vmaf_mean"]
+        clip, other = film(cwd / "mixed.mp4", MIXED, RATE, SCENE_S), film(cwd / "other.mp4", OTHER, RATE, SCENE_S)
+        words = ("pipeline=transcode", str(clip), "search=encoders_small", "video.chunks=off")
+        floor = measured(cwd, *_balanced(clip))[VMAF]
         bound = f"quality.vmaf='>={floor:.2f}'"
-        grid = _tune(cwd, "grid", clip, bound, "sampler=grid", "repeats=1")
-        found = _tune(cwd, "search", clip, bound)
+        grid = search(cwd, "grid", *words, bound, "sampler=grid", "repeats=1")
+        found = search(cwd, "search", *words, bound)
         _told_grid(grid, floor)
         _told_search(grid, found, floor)
-        _told_pair(cwd, other)
+        name = profile(cwd, "transcode")
+        tuned = ("pipeline=transcode", str(other), "quality.sample=all", f"profile={name}")
+        paired("another clip", FPS, VMAF, {"balanced": _balanced(other), name: tuned}, cwd)
 
 
-def _clip(target: Path, scenes: Sequence[str]) -> Path:
-    sys.path.insert(0, str(HOME))
-    from stages.media.ffmpeg import ffmpeg_binary
-
-    inputs = [word for scene in scenes for word in ("-f", "lavfi", "-t", str(SCENE_S), "-i", scene)]
-    parts = "".join(f"[{n}:v]format=yuv420p,settb=AVTB[v{n}];" for n in range(len(scenes)))
-    joined = parts + "".join(f"[v{n}]" for n in range(len(scenes))) + f"concat=n={len(scenes)}[v]"
-    coded = ["-map", "[v]", "-c:v", "libx264", "-preset", "fast", "-crf", "8", "-g", str(RATE), f"file:{target}"]
-    words = ["-nostdin", "-v", "error", "-y", *inputs, "-filter_complex", joined, *coded]
-    subprocess.run([str(ffmpeg_binary().path), *words], check=True)
-    return target
-
-
-def _reeltune(cwd: Path, *words: str) -> None:
-    env = {**os.environ, "PYTHONPATH": str(HOME)}
-    subprocess.run([sys.executable, "-m", "runner", *words], cwd=cwd, env=env, check=True, stdout=subprocess.DEVNULL)
-
-
-def _run(cwd: Path, clip: Path, *words: str) -> dict[str, Any]:
-    _reeltune(cwd, "pipeline=transcode", str(clip), "quality.sample=all", "cache.enabled=false", *words)
-    run: dict[str, Any] = json.loads((cwd / "outputs" / "latest" / "run.json").read_text(encoding="utf-8"))
-    return run
-
-
-def _tune(cwd: Path, name: str, clip: Path, *words: str) -> list[dict[str, Any]]:
-    """Trials of a search in an outputs folder of its own: settings, state, figures."""
-    sys.path.insert(0, str(HOME))
-    from runner.tune.trials import TrialBook
-
-    common = ["pipeline=transcode", str(clip), "search=encoders_small", f"outputs_dir={cwd / name}", "video.chunks=off"]
-    _reeltune(cwd, "tune", *common, *words)
-    (book,) = (cwd / name / "tune").glob("*/book")
-    return [
-        {"settings": trial.point.as_dict(), "state": trial.outcomes[0].state, **trial.outcomes[0].figures}
-        for trial in TrialBook(book).trials()
-    ]
+def _balanced(clip: Path) -> tuple[str, ...]:
+    return "pipeline=transcode", str(clip), "quality.sample=all", "profile=balanced", "encoder=x264"
 
 
 # --- told ------------------------------------------------------------------------------------------
@@ -122,20 +88,6 @@ def _told_search(grid: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str,
         ("the grid's fastest that keeps the floor", "", _words(best["settings"])),
     ]
     table("a search from nothing, judged by the grid's figures", ("", "bar", "found"), rows)
-
-
-def _told_pair(cwd: Path, other: Path) -> None:
-    (profile,) = {path.stem for path in (cwd / "conf" / "profile").glob("tuned_*.yaml")}
-    ways = {"balanced": ("profile=balanced", "encoder=x264"), profile: (f"profile={profile}",)}
-    turns = [{name: _run(cwd, other, *words)["metrics"] for name, words in ways.items()} for _ in range(TURNS)]
-    rows = [
-        (name, f"{statistics.median(turn[name][FPS] for turn in turns):.1f}", f"{turns[0][name][VMAF]:.2f}",
-         f"{turns[0][name]['size.bytes'] / 1e3:.0f}")
-        for name in ways
-    ]  # fmt: skip
-    table(f"another clip, {TURNS} turns, medians", ("profile", "frames/s", "VMAF", "kB"), rows)
-    ratios = [turn[profile][FPS] / turn["balanced"][FPS] for turn in turns]
-    sys.stdout.write(f"\n{profile} / balanced: {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})\n")
 
 
 if __name__ == "__main__":
