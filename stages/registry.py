@@ -19,7 +19,7 @@ from stages.source import Source
 
 _TYPE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 _HOME = Path(__file__).parent
-_GROUND = {"media", "platform"}  # what stages stand on, not stages
+_GROUND = {"media", "platform", "service"}  # what stages stand on, not stages
 
 
 class UnknownTypeError(LookupError):

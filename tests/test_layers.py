@@ -19,7 +19,7 @@ FLOORS = [
     "runner.config",
     "runner.record",
 ]
-FLOORS += ["runner.hardware", "stages.<kind>", "stages.media", "stages.registry", "stages.<ground>"]
+FLOORS += ["runner.hardware", "stages.<kind>", "stages.service", "stages.media", "stages.registry", "stages.<ground>"]
 GROUND = {"stages.contract", "stages.source", "stages.settings", "stages.platform", "stages.rate"}
 HEAVY = {
     "PIL", "aiohttp", "av", "cv2", "dotenv", "edge_tts", "espeakng_loader", "faster_whisper", "ffmpeg",

@@ -12,7 +12,7 @@ from servers.edge_server import EdgeServer
 from speech_help import sane_words, speak, texts_of, wav_of, work
 
 from stages.contract import Failure, StageError
-from stages.speech.slots import shared_slots
+from stages.service.slots import shared_slots
 from stages.speech.speak import Speak, SpeakSettings
 
 VOICE = "en-US-EmmaMultilingualNeural"

@@ -10,7 +10,7 @@ from servers.speech_api import SpeechApi
 from speech_help import speak, wav_of, work
 
 from stages.contract import Failure, StageError
-from stages.speech.slots import shared_slots
+from stages.service.slots import shared_slots
 from stages.speech.speak import Speak, SpeakSettings
 
 KEY = "sk-very-secret-1234567890"

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 from stages.contract import Failure, StageError
 from stages.image.decode import SERVED, BrokenPictureError, Picture, decode, refuse_rubbish
-from stages.image.http import Answer, Ask, exchange
 from stages.image.provider import Painted
 from stages.image.settings import ImageSettings
 from stages.platform.files import can_write
 from stages.rate import Rate
+from stages.service.address import address_problems
+from stages.service.http import Answer, Ask, exchange
+from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
+from stages.service.slots import shared_slots
 from stages.settings import Problem
-from stages.speech.address import address_problems
-from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
-from stages.speech.slots import shared_slots
 
 _DETAIL = 500
 _MANY_REQUESTS = 429

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, Json, StageError
 from stages.script.settings import ScriptSettings
+from stages.service.address import address_problems
+from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
+from stages.service.slots import Slots, shared_slots
 from stages.settings import Problem
-from stages.speech.address import address_problems
-from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
-from stages.speech.slots import Slots, shared_slots
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

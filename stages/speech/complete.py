@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from stages.speech.persist import IncompleteError
+from stages.service.persist import IncompleteError
 from stages.speech.provider import Word
 from stages.speech.wav import LEAST_PEAK
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from stages.contract import Failure
-from stages.speech.persist import RefusedError, refused_status
+from stages.service.persist import RefusedError, refused_status
 from stages.speech.provider import Word
 
 BYTES_PER_SECOND = 6000  # the service sends MP3 at a constant 48 kbit/s

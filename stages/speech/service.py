@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from functools import partial
 
 from stages.contract import Needs
+from stages.service.address import address_problems
+from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, persist
+from stages.service.slots import shared_slots
 from stages.settings import Problem
-from stages.speech.address import address_problems
 from stages.speech.complete import check_heard, check_length
-from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, persist
 from stages.speech.provider import Provider, Request, Speech
 from stages.speech.settings import SpeakSettings
-from stages.speech.slots import shared_slots
 from stages.speech.split import split_text
 from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
 

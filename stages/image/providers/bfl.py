@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.contract import Failure, Needs, StageError
-from stages.image.http import Ask, download, exchange, same_service
 from stages.image.provider import Painted, Provider, Request
 from stages.image.service import Effort, Service, service_problems
 from stages.image.settings import ImageSettings
+from stages.service.http import Ask, download, exchange, same_service
+from stages.service.persist import IncompleteError, RefusedError
 from stages.settings import Problem
-from stages.speech.persist import IncompleteError, RefusedError
 
 _STEP, _LEAST, _MOST = 32, 256, 1440
 _FIRST_LOOK_S = 0.5

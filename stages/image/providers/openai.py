@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from stages.contract import Needs
-from stages.image.http import Ask, download
 from stages.image.provider import Painted, Provider, Request
 from stages.image.service import Effort, Service, service_problems
 from stages.image.settings import ImageSettings
+from stages.service.http import Ask, download
+from stages.service.persist import IncompleteError
 from stages.settings import Problem
-from stages.speech.persist import IncompleteError
 
 # models that make pictures of a few sizes only, by the beginning of their names
 _SIZES = {

@@ -10,14 +10,14 @@ from importlib.metadata import version
 from xml.sax.saxutils import escape
 
 from stages.contract import Failure, Needs, StageError
+from stages.service.address import address_problems
+from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, persist
+from stages.service.slots import shared_slots
 from stages.settings import Problem
-from stages.speech.address import address_problems
 from stages.speech.complete import check_heard, check_length, check_words, expected_seconds, spoken_signs
 from stages.speech.edge_client import Asked, Heard, client_module, hear
-from stages.speech.persist import IncompleteError, Patience, RefusedError, Tally, persist
 from stages.speech.provider import Provider, Request, Speech, Word
 from stages.speech.settings import SpeakSettings
-from stages.speech.slots import shared_slots
 from stages.speech.split import halves, split_text
 from stages.speech.wav import DecodeError, WavWriter, decode, peak_of
 

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from stages.contract import Failure, StageError
-from stages.image.http import Answer, Ask, download, exchange
+from stages.service.http import Answer, Ask, download, exchange
+from stages.service.persist import IncompleteError, RefusedError, is_passing, refused_status
 from stages.settings import Problem
 from stages.speech.complete import expected_seconds
-from stages.speech.persist import IncompleteError, RefusedError, is_passing, refused_status
 from stages.speech.provider import Request, refuse_settings
 from stages.speech.service import ServiceProvider, service_problems
 from stages.speech.settings import SpeakSettings

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable
 
 from stages.contract import Failure, StageError
+from stages.service.persist import IncompleteError, RefusedError, is_passing, refused_status
 from stages.settings import Problem
 from stages.speech.complete import expected_seconds
-from stages.speech.persist import IncompleteError, RefusedError, is_passing, refused_status
 from stages.speech.provider import Request, refuse_settings
 from stages.speech.service import ServiceProvider, service_problems
 from stages.speech.settings import SpeakSettings

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from stages.contract import Failure, StageError
-from stages.speech.slots import Slots
+from stages.service.slots import Slots
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 
 class IncompleteError(RefusedError):
-    """Audio came, but not all of it."""
+    """An answer came, but not all of it."""
 
     def __init__(self, reason: str) -> None:
         # services drop parts when too much is asked at once, so this counts as congestion
@@ -50,7 +50,7 @@ class IncompleteError(RefusedError):
 
 @dataclass(slots=True)
 class Tally:
-    """Requests made for one text."""
+    """Requests made for one piece of work."""
 
     requests: int = 0
     retries: int = 0

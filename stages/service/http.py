@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stages.contract import Failure
-from stages.speech.persist import IncompleteError, RefusedError
+from stages.service.persist import IncompleteError, RefusedError
 
 if TYPE_CHECKING:
     from aiohttp import TraceConfig

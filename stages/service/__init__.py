@@ -1,0 +1,1 @@
+"""Ground for stages that ask services over the network."""
