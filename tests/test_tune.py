@@ -99,6 +99,7 @@ def test_the_search_is_told_with_its_picture_and_table(searched):
     [
         (("search=nowhere",), "nowhere"),
         (("trials=many",), "trials: 'many' is no whole number"),
+        (("known=maybe",), "known: 'maybe' is neither on nor off"),
         (("sampler=magic",), "sampler: 'magic' is no sampler"),
         (("quality.vmaf='>>95'",), "quality.vmaf"),
         (("search=transcode",), "transcode"),
@@ -110,6 +111,42 @@ def test_bad_words_are_refused_before_any_work(searched, words, said):
     refused = tune(done.cwd, "pipeline=tunable", "l.txt", *words)
     assert refused.code == 2, refused.out
     assert said in refused.err and "Traceback" not in refused.err
+
+
+AGAIN = f"""
+    pipeline: tunable
+    objective: {{metric: throughput.items_per_s, goal: max}}
+    space:
+      {AT}.suffix: [quick, oom, crash]
+      {AT}.sleep_s: {{by: {AT}.suffix, quick: [0.0]}}
+      {AT}.batch: {{by: {AT}.suffix, oom: [8]}}
+      {AT}.crash_on: {{by: {AT}.suffix, crash: [t1]}}
+    sampler: grid
+    repeats: {{most: 1, spread: 0.2}}
+"""
+
+
+def test_another_search_takes_what_worked_and_what_did_not_fit_and_tries_what_crashed(searched):
+    words, done = searched
+    (folder,) = (done.cwd / "outputs" / "tune").iterdir()
+    (done.cwd / "again.yaml").write_text(textwrap.dedent(AGAIN), encoding="utf-8")
+    try:
+        again = tune(done.cwd, *(word.replace("space.yaml", "again.yaml") for word in words))
+        assert again.code == 0, again.err
+        (other,) = [path for path in (done.cwd / "outputs" / "tune").iterdir() if path != folder]
+        told = {t.point.as_dict()[f"{AT}.suffix"]: t.outcomes[0] for t in TrialBook(other / "book").trials()}
+    finally:
+        for path in [path for path in (done.cwd / "outputs" / "tune").iterdir() if path != folder]:
+            path.rename(done.cwd / path.name)  # out of sight of the other tests
+    before = {t.point.as_dict()[f"{AT}.suffix"]: t for t in book(done.cwd)}
+    assert {kind: outcome.origin for kind, outcome in told.items()} == {
+        "quick": f"{folder.name} #{before['quick'].number}", "oom": f"{folder.name} #{before['oom'].number}",
+        "crash": "",
+    }  # fmt: skip
+    assert told["quick"].figures == before["quick"].figures and told["quick"].repeats
+    assert (told["oom"].state, told["oom"].reason) == ("infeasible", before["oom"].outcomes[0].reason)
+    assert told["crash"].state == "crashed"
+    assert "2 taken from what was measured before" in again.out
 
 
 PAST = """
@@ -129,5 +166,7 @@ def test_jobs_of_a_past_sweep_count_as_trials(tmp_path):
     assert sweep.code == 0, sweep.err
     done = reeltune(tmp_path, "tune", *QUIET, "pipeline=narrate", "l.txt", "search=space.yaml", "from=all")
     assert done.code == 0, done.err
-    assert "#0 taken from" in done.out and "#1 profile.audio.bitrate=128k" in done.out
+    told = [line for line in done.out.splitlines() if line.startswith("#")]
+    assert "#0 profile.audio.bitrate=96k" in told[0] and "(taken from " in told[0]
+    assert "#1 profile.audio.bitrate=128k" in told[1] and "(taken" not in told[1]
     assert {trial.state for trial in book(tmp_path)} == {"ok"} and len(book(tmp_path)) == 2

@@ -14,7 +14,6 @@ import pytest
 from tuneworker import SPACE, TOTAL
 
 from runner.tune import owner as owners
-from runner.tune.known import known_quality, known_speed, quality_key, speed_key
 from runner.tune.owner import Owner, is_alive, this_process
 from runner.tune.search import Search
 from runner.tune.trials import TrialBook, read_trials
@@ -52,6 +51,9 @@ def test_a_trial_is_claimed_once_and_told_once(tmp_path):
     trial = book.trials()[0]
     assert (trial.state, trial.figures, trial.outcomes[0].repeats) == ("ok", {"a": 1.0}, (1.0, 2.0))
     assert (trial.point, trial.rung, set(trial.held)) == (POINTS[0], 0, {1})
+    assert book.tell(0, "infeasible", {}, rung=1, cause="memory", origin="other #3", quality_origin="third #4")
+    outcome = book.trials()[0].outcomes[1]
+    assert (outcome.cause, outcome.origin, outcome.quality_origin) == ("memory", "other #3", "third #4")
 
 
 def test_what_is_given_back_or_of_the_dead_is_free_under_its_number(tmp_path):
@@ -180,31 +182,3 @@ def test_other_machines_are_believed_by_their_sign_of_life(tmp_path, monkeypatch
     assert not is_alive(away, tmp_path)
     TrialBook(tmp_path).beat()
     assert (tmp_path / this_process().file).is_file()
-
-
-def test_quality_is_known_on_any_machine_and_speed_on_its_own(tmp_path):
-    quality = quality_key("digest", {"encoder.quality": 23}, {"ffmpeg": "8.0"})
-    here, there = speed_key(quality, "machine-a"), speed_key(quality, "machine-b")
-    for number, fps in enumerate((100.0, 104.0, 90.0)):
-        book = TrialBook(tmp_path / "tune" / "transcode" / str(number))
-        book.claim(POINTS[0])
-        book.tell(
-            0, "ok", {"throughput.fps": fps, "quality.vmaf_mean": 95.5, "size.bytes": 7.0}, quality_key=quality,
-            speed_key=here,
-        )  # fmt: skip
-    assert known_quality(tmp_path, quality) == {"quality.vmaf_mean": 95.5, "size.bytes": 7.0}
-    assert known_speed(tmp_path, here) == {"throughput.fps": 100.0}, "the median"
-    assert known_speed(tmp_path, there) is None and known_quality(tmp_path, "") is None
-    others = [
-        ("other", {"encoder.quality": 23}, {"ffmpeg": "8.0"}),
-        ("digest", {"encoder.quality": 24}, {"ffmpeg": "8.0"}),
-    ]
-    others.append(("digest", {"encoder.quality": 23}, {"ffmpeg": "8.1"}))
-    assert all(known_quality(tmp_path, quality_key(*other)) is None for other in others)
-
-
-def test_failures_teach_nothing_of_quality_or_speed(tmp_path):
-    book = TrialBook(tmp_path / "tune" / "a")
-    book.claim(POINTS[0])
-    book.tell(0, "crashed", {"quality.vmaf_mean": 1.0}, quality_key="q", speed_key="s")
-    assert known_quality(tmp_path, "q") is None and known_speed(tmp_path, "s") is None

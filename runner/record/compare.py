@@ -54,7 +54,7 @@ def markdown(rows: Sequence[JobRow]) -> str:
     lines = [heads, ["---"] * len(heads)]
     for row in rows[:_MOST_ROWS]:
         cells = (_text(name, row.metrics.get(name)) for name in columns)
-        lines.append([str(row.number), *(row.settings.get(key, "–") for key in settings), row.status, *cells])
+        lines.append([str(row.number), *(row.settings.get(key, "–") for key in settings), row.standing, *cells])
     table = "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)
     left = len(rows) - _MOST_ROWS
     return table + (f"\n\nand {left} more in compare.html" if left > 0 else "")

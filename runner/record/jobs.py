@@ -15,7 +15,10 @@ from runner.record.rundir import read_json
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job: its swept words as `settings`, its figures, and where its run lies (None when refused)."""
+    """One job: its swept words as `settings`, its figures, and where its run lies (None when refused).
+
+    `origin` names the search where it was measured, when it was not run here.
+    """
 
     number: int
     settings: Mapping[str, str]
@@ -24,12 +27,18 @@ class JobRow:
     wall_s: float
     degraded: bool
     run_dir: Path | None
+    origin: str = ""
 
     @property
     def label(self) -> str:
         """The settings in short, for points and table rows."""
         words = (v if v[:1].isalpha() else f"{short(key)}={v}" for key, v in self.settings.items())
         return " ".join(words) or f"#{self.number}"
+
+    @property
+    def standing(self) -> str:
+        """Its status in words, with where it is from."""
+        return f"{self.status}, taken from {self.origin}" if self.origin else self.status
 
 
 def read_jobs(sweep_dir: Path) -> list[JobRow]:
@@ -80,7 +89,7 @@ def figures_told(metrics: Mapping[str, float]) -> str:
 
 def _row(line: Mapping[str, Any]) -> JobRow:
     run_dir = Path(line["run_dir"]) if line.get("run_dir") else None
-    summary = read_json(run_dir / "run.json") if run_dir else {}
+    summary = summary_of(line)
     return JobRow(
         number=int(line["job"]),
         settings=_settings(line.get("overrides") or ()),
@@ -89,7 +98,21 @@ def _row(line: Mapping[str, Any]) -> JobRow:
         wall_s=float(summary.get("wall_s") or 0.0),
         degraded=bool(summary.get("degraded")),
         run_dir=run_dir,
+        origin=str(line.get("taken") or ""),
     )
+
+
+def summary_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """`run.json` of a job; {} when there is none.
+
+    Figures in the line itself are of what was known before: of one that is `taken` all of them, else those that its
+    run did not measure.
+    """
+    summary = read_json(Path(line["run_dir"]) / "run.json") if line.get("run_dir") else {}
+    figures = line.get("figures") or {}
+    if line.get("taken"):
+        return {**summary, "status": line.get("state", "ok"), "metrics": figures}
+    return {**summary, "metrics": {**figures, **summary["metrics"]}} if "metrics" in summary else summary
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:
@@ -98,4 +121,4 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
 
 
 def _with(row: JobRow, settings: Mapping[str, str]) -> JobRow:
-    return JobRow(row.number, settings, row.status, row.metrics, row.wall_s, row.degraded, row.run_dir)
+    return JobRow(row.number, settings, row.status, row.metrics, row.wall_s, row.degraded, row.run_dir, row.origin)

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.record.compare import markdown
 from runner.record.describe import TERMINAL, experiment_name, key_of
-from runner.record.jobs import best_told, read_jobs
+from runner.record.jobs import best_told, read_jobs, summary_of
 from runner.record.jsonl import read_lines
 from runner.record.masking import mask_words
 from runner.record.measures import fastest, truest
@@ -77,7 +77,7 @@ class SweepSyncer:
 
     def _close(self, store: Store, state: dict[str, Any], sweep: dict[str, Any]) -> None:
         run_id, jobs = state["run_id"], list(_jobs(self.folder))
-        end_ms = max((_ended_ms(job) for job in jobs), default=0)
+        end_ms = max((_ended_ms(job) for job in jobs if not job["taken"]), default=0)
         figures = [(key_of(k), float(v), end_ms, 0) for k, v in _figures(jobs).items()]
         tags = {"status": sweep["status"], **_best_tags(jobs), _NOTE_TAG: _description(self.folder)}
         store.log(run_id, metrics=figures, tags=tags)
@@ -99,10 +99,11 @@ def _jobs(folder: Path) -> list[dict[str, Any]]:
     """Summaries of the sweep's jobs, each with its words as `job_overrides`."""
     found = []
     for _, line in read_lines(folder / "jobs.jsonl"):
-        summary = read_json(Path(line["run_dir"]) / "run.json") if line and "run_dir" in line else {}
+        summary = summary_of(line) if line else {}
         if line and summary.get("metrics") is not None:
             summary.pop("outputs", None)
-            found.append({**summary, "job": line["job"], "job_overrides": line.get("overrides") or []})
+            words = line.get("overrides") or []
+            found.append({**summary, "job": line["job"], "job_overrides": words, "taken": line.get("taken")})
     return found
 
 
@@ -118,7 +119,10 @@ def _whole(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _figures(jobs: list[dict[str, Any]]) -> dict[str, float]:
     """How many jobs, and the shared metrics of the fastest whole one under their own names, so that sweeps compare."""
     whole = _whole(jobs)
-    figures = {"jobs": float(len(jobs)), "jobs.ok": float(len(whole))}
+    run = [job for job in jobs if not job["taken"]]
+    figures = {"jobs": float(len(run)), "jobs.ok": float(len(_whole(run)))}
+    if len(run) < len(jobs):  # of another search: they have no run under this one
+        figures["jobs.taken"] = float(len(jobs) - len(run))
     if top := fastest([job["metrics"] for job in whole]):
         shared = ("throughput.", "quality.", "size.", "resource.")
         best = whole[top[1]]["metrics"]
@@ -136,5 +140,6 @@ def _best_tags(jobs: list[dict[str, Any]]) -> dict[str, str]:
             job = whole[top[1]]
             tags |= {f"{prefix}.by": top[0], f"{prefix}.job": str(job["job"])}
             tags[f"{prefix}.overrides"] = " ".join(mask_words(job["job_overrides"]))
+            tags |= {f"{prefix}.taken_from": job["taken"]} if job["taken"] else {}
             tags |= {f"{prefix}.run_id": job["mlflow_run_id"]} if job.get("mlflow_run_id") else {}
     return tags

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.record.jsonl import read_lines
 from runner.record.rundir import read_json
+from runner.tune.known import Taken
 from runner.tune.pick import judge
 from runner.tune.space import Point, SearchSpace
 
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A finished job that is a point of the space; `origin` is its run's folder."""
-
-    point: Point
-    state: str
-    figures: Mapping[str, float]
-    reason: str
-    origin: Path
-
-
-def past_trials(sources: Sequence[str], outputs: Path, space: SearchSpace, machine: str) -> Iterator[Past]:
-    """Jobs of sweeps that ran this pipeline on this machine, with every setting of a point of the space.
+def past_trials(
+    sources: Sequence[str], outputs: Path, space: SearchSpace, machine: str
+) -> Iterator[tuple[Point, Taken]]:
+    """Jobs of sweeps that ran this pipeline on this machine with every setting of a point: that point, and what came.
 
     Args:
         sources: sweep folders, MLflow ids of sweeps, or `all`.
@@ -40,8 +31,8 @@ def past_trials(sources: Sequence[str], outputs: Path, space: SearchSpace, machi
         for _, line in read_lines(folder / "jobs.jsonl"):
             run = Path(line["run_dir"]) if line and line.get("run_dir") else None
             found = _past(run, space, machine) if run else None
-            if found and found.point.digest not in seen:
-                seen.add(found.point.digest)
+            if found and found[0].digest not in seen:
+                seen.add(found[0].digest)
                 yield found
 
 
@@ -56,7 +47,7 @@ def _folders(sources: Sequence[str], outputs: Path) -> Iterator[Path]:
             yield from (folder for folder in sweeps if read_json(folder / "sweep.json").get("mlflow_run_id") == source)
 
 
-def _past(run: Path, space: SearchSpace, machine: str) -> Past | None:
+def _past(run: Path, space: SearchSpace, machine: str) -> tuple[Point, Taken] | None:
     summary = read_json(run / "run.json")
     if summary.get("pipeline") != space.pipeline or summary.get("status") != "ok" or summary.get("degraded"):
         return None
@@ -69,7 +60,7 @@ def _past(run: Path, space: SearchSpace, machine: str) -> Past | None:
     if space.quality and space.quality.metric not in figures:
         return None
     state, reason = judge(space, figures)
-    return Past(point, state, figures, reason, run)
+    return point, Taken(state, figures, str(run), reason, rows=(figures,), run=run)
 
 
 def _point(requested: Mapping[str, Any], space: SearchSpace) -> Point | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runner.tune.space import SAMPLERS
 from stages.settings import Problem
 
 _FLOOR = re.compile(r"^quality\.(\w+)=['\"]?(>=|<=|>|<)\s*(\d+(?:\.\d+)?)['\"]?$")
+_SWITCH = {"on": True, "true": True, "off": False, "false": False}
 _METRICS = {"vmaf": "vmaf_mean"}  # what people say → the metric's name
 
 
@@ -26,6 +28,7 @@ class TuneRequest:
         repeats: most times that a finalist is timed; 0 as the space says.
         timeout_s: longest time for one trial; 0: ten times the slowest so far, at least 10 minutes.
         sources: sweeps whose jobs count as trials: folders, or `all`.
+        known: whether what was measured before counts; with False all is measured anew.
         name: of the profile; "" for `tuned_<hardware>_<pipeline>`.
         words: overrides that every trial has.
     """
@@ -38,6 +41,7 @@ class TuneRequest:
     repeats: int = 0
     timeout_s: float = 0.0
     sources: tuple[str, ...] = ()
+    known: bool = True
     name: str = ""
     words: tuple[str, ...] = field(default=())
 
@@ -60,24 +64,51 @@ def read_request(overrides: Sequence[str]) -> tuple[TuneRequest, list[Problem]]:
 
 def _taken(request: TuneRequest, word: str, key: str, value: str) -> tuple[TuneRequest | None, Problem | None]:
     """The request with this word in it; (None, None) for a word that is not the search's."""
-    if key in ("trials", "seed", "repeats"):
-        if not value.isdigit():
-            return None, Problem(key, f"{value!r} is no whole number", f"write {key}=40")
-        return replace(request, **{key: int(value)}), None  # type: ignore[arg-type]
-    if key == "timeout_s":
-        try:
-            return replace(request, timeout_s=float(value)), None
-        except ValueError:
-            return None, Problem(key, f"{value!r} is no number of seconds", "write timeout_s=600")
-    if key == "sampler" and value not in SAMPLERS:
-        return None, Problem(key, f"{value!r} is no sampler", f"use {', '.join(SAMPLERS)}")
-    if key in ("search", "sampler", "name"):
-        return replace(request, **{key: value}), None  # type: ignore[arg-type]
-    if key == "from":
-        return replace(request, sources=tuple(part for part in value.split(",") if part)), None
+    if key in _READERS:
+        read, problem = _READERS[key](key, value)
+        field_name = "sources" if key == "from" else key
+        return (None, problem) if problem else (replace(request, **{field_name: read}), None)
     if key.startswith("quality.") and re.search(r"=['\"]?[<>]", word):
         return _floored(request, word, key)
     return None, None
+
+
+def _whole(key: str, value: str) -> tuple[int, Problem | None]:
+    if value.isdigit():
+        return int(value), None
+    return 0, Problem(key, f"{value!r} is no whole number", f"write {key}=40")
+
+
+def _seconds(key: str, value: str) -> tuple[float, Problem | None]:
+    try:
+        return float(value), None
+    except ValueError:
+        return 0.0, Problem(key, f"{value!r} is no number of seconds", f"write {key}=600")
+
+
+def _sampler(key: str, value: str) -> tuple[str, Problem | None]:
+    known = value in SAMPLERS
+    return value, None if known else Problem(key, f"{value!r} is no sampler", f"use {', '.join(SAMPLERS)}")
+
+
+def _switch(key: str, value: str) -> tuple[bool, Problem | None]:
+    if value in _SWITCH:
+        return _SWITCH[value], None
+    return True, Problem(key, f"{value!r} is neither on nor off", f"write {key}=off to measure all anew")
+
+
+def _text(key: str, value: str) -> tuple[str, Problem | None]:  # noqa: ARG001 - as the others
+    return value, None
+
+
+def _list(key: str, value: str) -> tuple[tuple[str, ...], Problem | None]:  # noqa: ARG001 - as the others
+    return tuple(part for part in value.split(",") if part), None
+
+
+_READERS: dict[str, Callable[[str, str], tuple[Any, Problem | None]]] = {
+    "trials": _whole, "seed": _whole, "repeats": _whole, "timeout_s": _seconds, "sampler": _sampler,
+    "known": _switch, "search": _text, "name": _text, "from": _list,
+}  # fmt: skip
 
 
 def _floored(request: TuneRequest, word: str, key: str) -> tuple[TuneRequest | None, Problem | None]:

@@ -87,10 +87,11 @@ class Search:
         repeats: Sequence[float] = (),
         quality_key: str = "",
         speed_key: str = "",
+        **where: str,
     ) -> bool:
         """How a trial came out. An `ok` that misses the floor becomes infeasible, one without the figures failed.
 
-        What is not a finite number was not measured.
+        What is not a finite number was not measured. `where`: `cause`, `origin` and `quality_origin` of the outcome.
 
         Returns:
             False when that was told already: the first word stands.
@@ -101,7 +102,7 @@ class Search:
             reason = judged or reason
         return self.book.tell(
             number, state, figures, reason=reason, rung=rung, repeats=repeats, quality_key=quality_key,
-            speed_key=speed_key,
+            speed_key=speed_key, **where,
         )  # fmt: skip
 
     # --- what is left --------------------------------------------------------------------------

@@ -9,12 +9,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from runner.tune.known import Keys, Taken
+from runner.tune.memory import Memory
 from runner.tune.pick import spread_of
-from runner.tune.runs import Measured, TrialRunner
+from runner.tune.runs import Measured, TrialJob, TrialRunner
 from runner.tune.search import Ask, Search
 from runner.tune.space import SearchSpace, overrides
 from runner.tune.trials import Trial, TrialBook
@@ -69,7 +71,8 @@ class Study:
         book: what was tried.
         runner: runs a trial.
         samples: input of each rung.
-        quality_args: what quality hangs on besides the settings: digests and versions, for `known` results.
+        memory: what need not be measured again.
+        timeout_s: longest time of a trial; 0: ten times the slowest, at least ten minutes.
         tell: a line for people.
     """
 
@@ -78,7 +81,7 @@ class Study:
     book: TrialBook
     runner: TrialRunner
     samples: Sequence[Sample]
-    keys: Callable[[Any, int], tuple[str, str]]
+    memory: Memory
     timeout_s: float = 0.0
     tell: Callable[[str], None] = lambda _line: None
     _slowest: float = field(default=0.0)
@@ -100,24 +103,48 @@ class Study:
 
     def _try(self, ask: Ask) -> None:
         try:
-            found = self._measured(ask)
+            job = self.runner.job(overrides(ask.point), self._limit())
+            keys = self.memory.keys(job.composition, ask.rung)
+            if taken := self.memory.trial(keys):
+                self.take(ask, taken)
+            else:
+                self._measure(ask, job, keys)
         except BaseException:
             self.book.release(ask.number, ask.rung)
             raise
-        quality, speed = self.keys(ask.point, ask.rung)
-        self.search.tell(
-            ask.number, found.state, found.figures, reason=found.reason, rung=ask.rung,
-            repeats=self._times([found]), quality_key=quality, speed_key=speed,
-        )  # fmt: skip
-        self.tell(self._line(f"#{ask.number}", ask.point, ask.rung, found))
 
-    def _measured(self, ask: Ask) -> Measured:
+    def take(self, ask: Ask, taken: Taken) -> None:
+        """Let a trial count that was measured elsewhere, with its figures and where they are from."""
+        self.runner.note_taken((ask.number, ask.rung), overrides(ask.point), taken)
+        metric = self.space.objective.metric
+        self.search.tell(
+            ask.number, taken.state, taken.figures, reason=taken.reason, rung=ask.rung,
+            repeats=taken.timings(metric), origin=taken.origin, cause=taken.cause,
+        )  # fmt: skip
+        found = Measured(taken.state, taken.reason, taken.figures)
+        self.tell(f"{self._line(f'#{ask.number}', ask.point, ask.rung, found)} (taken from {taken.origin})")
+
+    def _measure(self, ask: Ask, job: TrialJob, keys: Keys) -> None:
+        known = self.memory.quality(keys)
+        found = self._measured(ask, self.runner.job(overrides(ask.point), self._limit(), known) if known else job)
+        figures = {**known.figures, **found.figures} if known and found.state == "ok" else found.figures
+        origin = known.origin if known else ""
+        self.search.tell(
+            ask.number, found.state, figures, reason=found.reason, rung=ask.rung, repeats=self._times([found]),
+            quality_key=keys.quality, speed_key=keys.speed, cause=found.cause, quality_origin=origin,
+        )  # fmt: skip
+        line = self._line(f"#{ask.number}", ask.point, ask.rung, replace(found, figures=figures))
+        self.tell(f"{line} (quality of {origin})" if known else line)
+
+    def _measured(self, ask: Ask, job: TrialJob) -> Measured:
         began = time.monotonic()
-        sample = self.samples[min(ask.rung, len(self.samples) - 1)]
-        found = self.runner.measure(overrides(ask.point), sample.files, self._limit(), (ask.number, ask.rung))
+        found = self.runner.measure(job, self._sample(ask.rung).files, (ask.number, ask.rung))
         if found.state == "ok":
             self._slowest = max(self._slowest, time.monotonic() - began)
         return found
+
+    def _sample(self, rung: int) -> Sample:
+        return self.samples[min(rung, len(self.samples) - 1)]
 
     def _limit(self) -> float:
         return self.timeout_s or max(_LEAST_TIMEOUT_S, _TOLERANT * self._slowest)
@@ -130,7 +157,7 @@ class Study:
         from runner.record.jobs import figures_told
 
         words = " ".join(f"{key}={value}" for key, value in point.values)
-        where = f" [{self.samples[min(rung, len(self.samples) - 1)].amount}]" if len(self.samples) > 1 else ""
+        where = f" [{self._sample(rung).amount}]" if len(self.samples) > 1 else ""
         said = figures_told(found.figures) if found.state == "ok" else f"{found.state}: {found.reason}"
         return f"{head} {words}{where}: {said}"
 
@@ -153,7 +180,8 @@ class Study:
         values |= {t.number: list(known[str(t.number)]) for t in finalists if known.get(str(t.number))}
         while open_ones := [t for t in finalists if self._unsettled(values[t.number], most)]:
             for trial in open_ones:
-                found = self.runner.measure(overrides(trial.point), self.samples[rung].files, self._limit())
+                job = self.runner.job(overrides(trial.point), self._limit())
+                found = self.runner.measure(job, self.samples[rung].files)
                 values[trial.number] += self._times([found]) or (float("nan"),)
                 self.tell(self._line(f"#{trial.number} again", trial.point, rung, found))
         for trial in finalists:

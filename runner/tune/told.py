@@ -33,8 +33,24 @@ def table(
         words = ", ".join(f"{key} {100 * share:.0f} %" for share, key in told)
         lines.append(f"matters  for {title_of(space.objective.metric)}: {words}")
     counts = {state: sum(t.state == state for t in trials) for state in dict.fromkeys(t.state for t in trials)}
-    lines.append("trials   " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    lines.append("trials   " + ", ".join([*(f"{count} {state}" for state, count in counts.items()), *_known(trials)]))
     return "\n".join(lines) + "\n"
+
+
+def _known(trials: Sequence[Trial]) -> list[str]:
+    """How much of it was not measured here."""
+    taken = sum(bool(trial.outcomes[trial.rung].origin) for trial in trials if trial.outcomes)
+    unscored = sum(bool(trial.outcomes[trial.rung].quality_origin) for trial in trials if trial.outcomes)
+    said = {"taken from what was measured before": taken, "of known quality": unscored}
+    return [f"{count} {what}" for what, count in said.items() if count]
+
+
+def origins(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Number of a trial → where its result (`trial`), or the quality of it alone (`quality`), was measured."""
+    last = {trial.number: trial.outcomes[trial.rung] for trial in trials if trial.outcomes}
+    from_where = {number: {"trial": each.origin, "quality": each.quality_origin} for number, each in last.items()}
+    said = {str(number): {what: where for what, where in each.items() if where} for number, each in from_where.items()}
+    return {number: each for number, each in said.items() if each}
 
 
 def _front(space: SearchSpace, trials: Sequence[Trial]) -> list[Trial]:
@@ -81,6 +97,7 @@ def write_outcome(
         "timings": {str(number): list(values) for number, values in timed.items()},
         "importance": dict(shares or {}),
         "front": [{"trial": t.number, "settings": t.point.as_dict()} for t in _front(space, trials)],
+        "known": origins(trials),
         "profile": str(profile) if profile else None,
     })  # fmt: skip
 

@@ -32,6 +32,8 @@ class Outcome:
         reason: a sentence, unless it is ok.
         repeats: the single timings of the objective.
         quality_key: of content, arguments and versions; `speed_key`: of these and the machine.
+        cause: of an infeasible one that measured nothing: `refused`, `memory` or `degraded`; "" for any other.
+        origin: where it was measured, when it was not here; `quality_origin`: the same of its quality alone.
     """
 
     state: str
@@ -40,6 +42,9 @@ class Outcome:
     repeats: tuple[float, ...] = ()
     quality_key: str = ""
     speed_key: str = ""
+    cause: str = ""
+    origin: str = ""
+    quality_origin: str = ""
 
 
 @dataclass(slots=True)
@@ -125,8 +130,11 @@ class TrialBook:
         repeats: Sequence[float] = (),
         quality_key: str = "",
         speed_key: str = "",
+        cause: str = "",
+        origin: str = "",
+        quality_origin: str = "",
     ) -> bool:
-        """Write down how a trial came out.
+        """Write down how a trial came out; the words are those of `Outcome`.
 
         Returns:
             False when that was told already: the first word stands.
@@ -144,7 +152,8 @@ class TrialBook:
                 return False
             said = {"event": "tell", "number": number, "rung": rung, "state": state, "figures": dict(figures)}
             said |= {"reason": reason, "repeats": list(repeats), "quality_key": quality_key, "speed_key": speed_key}
-            write(said)
+            where = {"cause": cause, "origin": origin, "quality_origin": quality_origin}
+            write(said | {name: value for name, value in where.items() if value})
             return True
 
     def release(self, number: int, rung: int = 0) -> None:
@@ -212,7 +221,8 @@ def _apply(trials: dict[int, Trial], event: Mapping[str, Any]) -> None:
 
 
 def _outcome(event: Mapping[str, Any]) -> Outcome:
-    repeats = tuple(event["repeats"])
+    where = {name: str(event.get(name, "")) for name in ("cause", "origin", "quality_origin")}
     return Outcome(
-        event["state"], event["figures"], event["reason"], repeats, event["quality_key"], event["speed_key"]
+        event["state"], event["figures"], event["reason"], tuple(event["repeats"]), event["quality_key"],
+        event["speed_key"], **where,
     )  # fmt: skip
