@@ -61,6 +61,10 @@ class Aim:
         """Whether a probe may stop the search: a little within the tolerance, for what the finished film differs."""
         return abs(score - self.target) <= 0.8 * self.tolerance
 
+    def off(self, score: float) -> float:
+        """How far a score is from the target."""
+        return abs(score - self.target)
+
     def odds(self, score: float) -> float:
         """The score as odds; finite for all there are."""
         slack = _SLACK * self.top
@@ -75,6 +79,10 @@ class Aim:
     def told(self, score: float) -> str:
         """A score in words: `VMAF 93.1`."""
         return f"{self.called} {score:.{self.places}f}"
+
+    def told_off(self, score: float) -> str:
+        """How far it is from the target, and what asks for that: `+1.2 off quality.target_vmaf=93`."""
+        return f"{score - self.target:+.{self.places}f} off {self.key}"
 
 
 def aim_of(asked: TargetSettings) -> Aim | None:
@@ -111,7 +119,7 @@ def judged(result: Result, asked: TargetSettings, name: str) -> Result:
         return result
     score = result.metrics[aim.figure]
     metrics = {**result.metrics, "target.error": score - aim.target}
-    if abs(score - aim.target) <= aim.tolerance:
+    if aim.off(score) <= aim.tolerance:
         return replace(result, metrics=metrics)
-    said = f"{name}: the finished film has {aim.told(score)}, {score - aim.target:+.{aim.places}f} off {aim.key}"
+    said = f"{name}: the finished film has {aim.told(score)}, {aim.told_off(score)}"
     return replace(result, metrics=metrics, notes=[*result.notes, said])

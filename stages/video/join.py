@@ -46,23 +46,7 @@ class JoinFilm(Stage[JoinFilmSettings]):
         Raises:
             StageError: BAD_INPUT, DISK_FULL, HOST_OOM or ENCODER.
         """
-        film = look_at(work.item.artifacts["film"].path)
-        carried = Carried.from_json(work.parts[0].data["carried"])
-        mux = assembled(film, work.parts, carried)
-        for strand in mux.strands:
-            joinable(strand)
-        container = CONTAINERS[carried.container]
-        target = work.scratch / f"video.{container.name}"
-        written = mux.write(target, container.format, work.progress)
-        made = look_at(target)
-        said = faults(mux, made, written.counts, decode=self.config.verify == "decode")
-        if said:
-            raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
-        return Result(
-            files={"video": target}, data={"compare": dict(carried.compare)},
-            metrics={"size.bytes": float(target.stat().st_size)},
-            notes=[*_moved(mux, made), *_left_out(mux, written.broken)],
-        )  # fmt: skip
+        return joined(work, decode=self.config.verify == "decode")
 
     @classmethod
     def needs(cls, config: JoinFilmSettings) -> Needs:  # noqa: ARG003
@@ -75,6 +59,31 @@ class JoinFilm(Stage[JoinFilmSettings]):
         import av
 
         return {"pyav": av.__version__, "libavformat": ".".join(map(str, av.library_versions["libavformat"]))}
+
+
+def joined(work: Work, *, decode: bool = False) -> Result:
+    """The finished film of `work.parts`, verified, in `work.scratch`.
+
+    Raises:
+        StageError: BAD_INPUT, DISK_FULL, HOST_OOM or ENCODER.
+    """
+    film = look_at(work.item.artifacts["film"].path)
+    carried = Carried.from_json(work.parts[0].data["carried"])
+    mux = assembled(film, work.parts, carried)
+    for strand in mux.strands:
+        joinable(strand)
+    container = CONTAINERS[carried.container]
+    target = work.scratch / f"video.{container.name}"
+    written = mux.write(target, container.format, work.progress)
+    made = look_at(target)
+    said = faults(mux, made, written.counts, decode=decode)
+    if said:
+        raise StageError(Failure.ENCODER, f"{film.path.name}: the finished file is wrong: {'; '.join(said)}")
+    return Result(
+        files={"video": target}, data={"compare": dict(carried.compare)},
+        metrics={"size.bytes": float(target.stat().st_size)},
+        notes=[*_moved(mux, made), *_left_out(mux, written.broken)],
+    )  # fmt: skip
 
 
 def assembled(film: Film, parts: Sequence[Item], carried: Carried) -> Mux:

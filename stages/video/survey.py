@@ -21,7 +21,7 @@ from stages.video.parting import Room
 from stages.video.piece import Piece
 from stages.video.settings import SurveyFilmSettings
 from stages.video.sketch import Sketch, sketch
-from stages.video.target import MOST_THREADS, aimed
+from stages.video.target import aimed, threads_of
 
 
 class SurveyFilm(Stage[SurveyFilmSettings]):
@@ -29,7 +29,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
 
     config_class = SurveyFilmSettings
     consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
-    writes: ClassVar[tuple[str, ...]] = ("piece", "carried")
+    writes: ClassVar[tuple[str, ...]] = ("piece", "carried", "sought")
     fans_out = True
 
     def run(self, work: Work) -> Result:
@@ -45,6 +45,8 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         around = beside(film, self.config, adapter(sketches[0].encoder).family)
         notes = [*(note for drawn in sketches for note in drawn.notes), *aim.notes, *around.notes]
         told = {"carried": around.carried(sketches[0].compare).to_json()}
+        if aim.sought:
+            told["sought"] = aim.sought.to_json()
         used = {**sketches[0].effective, "video.container": around.container.name}
         children = [Child(name, {"piece": piece.to_json(), **told}) for name, piece in self._pieces(sketches, around)]
         return Result(children=children, data={EFFECTIVE: used}, metrics=aim.metrics, notes=notes)
@@ -72,7 +74,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         """
         if aim_of(config) is None:
             return Needs(cpu_threads=1.0, ram_mb=400)
-        threads = min(MOST_THREADS, config.cores or len(usable_cpus()))
+        threads = threads_of(config.cores)
         return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from stages.contract import Item, Json, Work
+from stages.media.encoders.catalog import adapter
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Track, track
-from stages.media.geometry import Geometry
+from stages.media.geometry import Geometry, geometry
 from stages.media.pooling import PSNR_CAP, pooled
 from stages.media.score import Scores, Scoring, Window
 from stages.quality.picture import scoring_of
@@ -20,6 +22,7 @@ from stages.video.encode import EncodePiece, EncodePieceSettings
 from stages.video.piece import Piece
 from stages.video.target_memory import ProbeMemory, footage_key
 
+_FINISHED = "windows of the finished film"
 _RESERVED = 2.5  # times the resident memory that an encode is planned with: the system counts what is reserved
 
 
@@ -51,11 +54,45 @@ class Prober:
 
     def of(self, pieces: Sequence[Piece]) -> Footage:
         """These pieces, as they can be probed."""
+        return self._footage(pieces)
+
+    def guessed(self, pieces: Sequence[Piece]) -> Footage:
+        """The same, where the figures are those of some windows of the film that was made of them."""
+        return self._footage(pieces, _FINISHED)
+
+    def _footage(self, pieces: Sequence[Piece], *apart: str) -> Footage:
         key = footage_key(
             self.digest, [_asked(piece, self.option) for piece in pieces], ffmpeg_binary().identity,
-            self.scoring()[0].model, _geometry(self.parts),
+            self.scoring()[0].model, _geometry(self.parts), *apart,
         )  # fmt: skip
         return Footage(self, tuple(pieces), key, self.memory.known(key))
+
+
+def prober_of(work: Work, piece: Piece, compare: Mapping[str, Json], threads: int, probes: str) -> Prober:
+    """What probes of a film share.
+
+    Args:
+        work: with the film.
+        piece: any of its pictures.
+        compare: how a result is compared with the film (see `quality.picture`).
+        threads: of the scoring.
+        probes: file of the memory; "" for none.
+    """
+    source = work.item.artifacts["film"]
+    return Prober(
+        work=work,
+        reference=track(source.path),
+        parts=geometry(dict(compare)),
+        option=adapter(piece.encoder).quality_option,
+        threads=threads,
+        memory=ProbeMemory(Path(probes) if probes else None),
+        digest=source.digest or _digest(source.path),
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(slots=True)
@@ -76,10 +113,14 @@ class Footage:
         """
         if quality not in self.known:
             rows = [row for piece in self.pieces for row in self._rows(piece, quality)]
-            self.known[quality] = pooled(rows)
-            self.prober.memory.put(self.key, quality, self.known[quality])
+            self.keep(quality, pooled(rows))
             self.probes += 1
         return self.known[quality]
+
+    def keep(self, quality: float, figures: dict[str, float]) -> None:
+        """Remember the figures at a quality number."""
+        self.known[quality] = figures
+        self.prober.memory.put(self.key, quality, figures)
 
     def scores(self, figure: str) -> dict[float, float]:
         """Number → score, of what is known."""
@@ -96,10 +137,16 @@ class Footage:
     def _encoded(self, piece: Piece, folder: Path) -> Path:
         work = self.prober.work
         item = Item(work.item.key, {"piece": piece.to_json()}, {"film": work.item.artifacts["film"]})
-        # a large picture gets what its own encode will be held to: a probe must not fail where that would do
-        memory = max(work.memory_mb, round(_RESERVED * piece.ram_mb)) if work.memory_mb else 0
-        made = EncodePiece(EncodePieceSettings()).run(Work(item, folder, memory_mb=memory))
+        made = EncodePiece(EncodePieceSettings()).run(Work(item, folder, memory_mb=program_mb(work, piece)))
         return made.files["segment"]
+
+
+def program_mb(work: Work, piece: Piece) -> int:
+    """What the encode of a piece is held to, MB; 0 for no limit.
+
+    A large picture gets what its own task would have: a probe must not fail where that would do.
+    """
+    return max(work.memory_mb, round(_RESERVED * piece.ram_mb)) if work.memory_mb else 0
 
 
 def at(piece: Piece, option: str, quality: float) -> Piece:
@@ -113,10 +160,11 @@ def _scored(prober: Prober, piece: Piece, segment: Path, folder: Path) -> list[d
     seek = Fraction(piece.seek) if piece.seek else None
     window = Window(piece.first, piece.first + piece.expected, seek_reference=seek)
     scoring = replace(scoring, memory_mb=prober.work.memory_mb)
-    return list(_rows(scoring.run(window, folder / "scores", lambda _done: None)))
+    return rows_of(scoring.run(window, folder / "scores", lambda _done: None))
 
 
-def _rows(scores: Scores) -> list[dict[str, Json]]:
+def rows_of(scores: Scores) -> list[dict[str, Json]]:
+    """A row per frame, as `pooled` takes them."""
     count = len(scores.psnr)
     return [
         {

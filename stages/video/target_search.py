@@ -17,6 +17,7 @@ from stages.quality.target import Aim
 
 MOST_PROBES = 5
 _LEAST_SLOPE = 0.01  # odds per number: a flatter curve is followed to the end of the scale
+_FLATTEST = 3.0  # times flatter than the average slope: farther than that no correction goes
 _WAVES = 0.4  # of the tolerance: a rise of the curve that is worth telling
 
 
@@ -54,6 +55,7 @@ class Found:
         probes: how many were measured now.
         verdict: why the target is not met, half a sentence; "" when it is.
         uneven: the score does not fall evenly with the number.
+        settled: the target is out of reach: no number is nearer to it.
     """
 
     quality: float
@@ -62,6 +64,7 @@ class Found:
     probes: int = 0
     verdict: str = ""
     uneven: bool = False
+    settled: bool = False
 
 
 def search(
@@ -180,17 +183,38 @@ def _secant(end: tuple[float, float], inner: tuple[float, float], wanted: float)
     return end[1] + (wanted - end[0]) / slope
 
 
+def corrected(
+    aim: Aim, numbers: Numbers, points: Mapping[float, float], number: float, score: float
+) -> tuple[float, float]:
+    """The number that should give the target to a film that has `score` at `number`, and what it should give there.
+
+    The curve through the points is moved, in odds, so that it passes through that score: what was probed is easier or
+    harder than the film at every number alike. Nothing is taken to be three times flatter than footage is on average.
+    """
+    apart = aim.odds(score) - aim.odds(expected(aim, numbers, points, number))
+    far = _FLATTEST * abs(aim.odds(aim.target) - aim.odds(score)) / _slope(aim, numbers)
+    found = estimate(aim, numbers, points, aim.score(aim.odds(aim.target) - apart))
+    better = numbers.snapped(min(number + far, max(number - far, found)))
+    return better, aim.score(aim.odds(expected(aim, numbers, points, better)) + apart)
+
+
 # --- the end ---------------------------------------------------------------------------------
 
 
 def _ended(aim: Aim, numbers: Numbers, points: dict[float, float], probes: int) -> Found:
     nearest = min(abs(score - aim.target) for score in points.values())
     quality = max(number for number, score in points.items() if abs(score - aim.target) <= nearest + 1e-9)
-    verdict = ""
+    verdict, settled = "", nearest > aim.tolerance and _out_of_reach(aim, numbers, points)
     if nearest > aim.tolerance:
         quality, verdict = _verdict(aim, numbers, points, quality)
     score = points[quality] if quality in points else expected(aim, numbers, points, quality)
-    return Found(quality, score, points, probes, verdict, _uneven(aim, points))
+    return Found(quality, score, points, probes, verdict, _uneven(aim, points), settled)
+
+
+def _out_of_reach(aim: Aim, numbers: Numbers, points: Mapping[float, float]) -> bool:
+    """Whether even the best number that there is gives less, or the worst more."""
+    better, worse = between(aim, points)
+    return (better is None and numbers.low in points) or (worse is None and numbers.high in points)
 
 
 def _verdict(aim: Aim, numbers: Numbers, points: Mapping[float, float], nearest: float) -> tuple[float, str]:
