@@ -11,8 +11,8 @@ from typing import ClassVar
 from stages.contract import EFFECTIVE, PASSING, Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.image.decode import BrokenPictureError, Picture, decode
 from stages.image.provider import Painted, Provider, Request, provider_class
-from stages.image.service import AccountError
 from stages.image.settings import ImageSettings
+from stages.service.account import AccountError
 from stages.settings import Problem
 
 _GIVEN = Needs(cpu_threads=1.0, ram_mb=700)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -13,26 +11,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stages.contract import Failure, StageError
 from stages.image.decode import SERVED, BrokenPictureError, Picture, decode, refuse_rubbish
 from stages.image.provider import Painted
 from stages.image.settings import ImageSettings
 from stages.platform.files import can_write
 from stages.rate import Rate
-from stages.service.address import address_problems
+from stages.service.account import Account
 from stages.service.http import Answer, Ask, exchange
-from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, is_passing, persist, refused_status
+from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, persist
 from stages.service.slots import shared_slots
 from stages.settings import Problem
 
-_DETAIL = 500
 _MANY_REQUESTS = 429
 _TRAVEL_S, _TRAVEL_SHARE = 0.5, 0.1
 _MEND = "see that the service runs and images.url is right, or try again later"
-
-
-class AccountError(StageError):
-    """A refusal that is not about one picture but about all: the key, the account, the address."""
+_MEND_REQUEST = "see that the prompt, images.model, its size and images.extra are what it takes"
 
 
 @dataclass(slots=True)
@@ -49,8 +42,8 @@ class Service:
 
     def __init__(self, config: ImageSettings) -> None:
         self.config = config
-        self.key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
-        self._rate = _rate_of(config, self.key)
+        self.account = Account("images", config.url, config.api_key_env)
+        self._rate = _rate_of(config, self.account.key)
         self._slots = shared_slots(f"images {config.url}", config.concurrency)
         self._patience = Patience(config.attempts, config.backoff_s, incomplete=config.attempts)
 
@@ -94,53 +87,20 @@ class Service:
             StageError: when none can.
         """
         if answer.status == 200:
-            return _object(answer.data)
+            return answer.json_object()
         effort.refused_429 += answer.status == _MANY_REQUESTS
-        if is_passing(answer.status):
-            refusal = refused_status(answer.status, answer.headers.get("retry-after"))
+        refusal = self.account.refusal(answer, _MEND_REQUEST)
+        if isinstance(refusal, RefusedError):
             self._rate.hold(refusal.retry_after_s)
-            raise refusal
-        raise self._refusal(answer)
-
-    def _refusal(self, answer: Answer) -> StageError:
-        name = self.config.api_key_env or "a variable named by images.api_key_env"
-        mends = {
-            401: f"put a valid key into {name}",
-            402: "put money into its account",
-            403: f"put a key that may do this into {name}",
-            404: "see that images.url and images.model are right",
-        }
-        mend = mends.get(
-            answer.status, "see that the prompt, images.model, its size and images.extra are what it takes"
-        )
-        sentence = f"{self.config.url} answers {answer.status}; {mend}"
-        kind = AccountError if answer.status in mends else StageError
-        return kind(Failure.BAD_INPUT, sentence, detail=self.without_key(answer.data))
-
-    def without_key(self, data: bytes) -> str:
-        """The beginning of an answer. Some services say the key again."""
-        shown = data.decode(errors="replace")
-        return (shown.replace(self.key, "***") if self.key else shown)[:_DETAIL]
+        raise refusal
 
     def _metrics(self, effort: Effort) -> dict[str, float]:
         return {
-            "images.requests": effort.tally.requests,
-            "images.retries": effort.tally.retries,
-            "images.backoff_s": effort.tally.backoff_s,
+            **effort.tally.metrics("images"),
             "images.limiter_wait_s": effort.waited_s,
             "images.http_429": effort.refused_429,
             "images.limit": self._slots.limit,
         }
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(data)
-    except ValueError as error:
-        raise IncompleteError("the answer is no JSON") from error
-    if not isinstance(said, dict):
-        raise IncompleteError("the answer is no JSON object")
-    return said
 
 
 _rates: dict[tuple[str, int, float, str], Rate] = {}
@@ -170,11 +130,7 @@ def rate_name(url: str, key: str) -> str:
 
 def service_problems(config: ImageSettings, key: str) -> Iterable[Problem]:
     """An address that is none, a key or model that is not there, a folder of counts that cannot be written."""
-    yield from address_problems(config.url, f"{key}.url", ("https", "http"))
-    name = config.api_key_env
-    if name and not os.environ.get(name):
-        mend = f"set {name}, or {key}.api_key_env= for a server that wants no key"
-        yield Problem(f"{key}.api_key_env", f"the environment has no {name}", mend)
+    yield from Account(key, config.url, config.api_key_env).problems()
     if not config.model:
         yield Problem(f"{key}.model", "it is empty", "name one that the service has")
     if config.rates_dir and (reason := can_write(Path(config.rates_dir))):

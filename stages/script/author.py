@@ -78,9 +78,7 @@ def write_script(config: ScriptSettings, brief: str) -> Written:
         notes.append(f"the model's first answer was wrong and sent back: {_short(wrong)}")
         reading = _second(config, chat.ask([*messages, *_repair(reply, wrong)]), notes)
     script = in_language(reading.script, config.language)
-    tally = chat.tally
-    metrics = {"script.requests": tally.requests, "script.retries": tally.retries, "script.backoff_s": tally.backoff_s}
-    return Written(script, (*chat.notes, *notes, *reading.notes), metrics)
+    return Written(script, (*chat.notes, *notes, *reading.notes), chat.tally.metrics("script"))
 
 
 def _second(config: ScriptSettings, reply: Reply, notes: list[str]) -> Reading:

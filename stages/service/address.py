@@ -8,6 +8,12 @@ from urllib.parse import urlsplit
 from stages.settings import Problem
 
 
+def ending(url: str, path: str) -> str:
+    """The address of one thing that a service does: of the service's own (`…/v1`), or already the whole."""
+    url = url.rstrip("/")
+    return url if url.endswith(path) else f"{url}{path}"
+
+
 def address_problems(url: str, key: str, schemes: Sequence[str]) -> Iterable[Problem]:
     """What is wrong with an address; `schemes` are those that the provider can use, the usual one first."""
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stages.contract import Failure
@@ -51,6 +52,20 @@ class Answer:
     data: bytes
     headers: Mapping[str, str]
 
+    def json_object(self) -> dict[str, Any]:
+        """What it says, where a JSON object is meant.
+
+        Raises:
+            IncompleteError: when it is none.
+        """
+        try:
+            said = json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            raise IncompleteError("the answer is no JSON") from error
+        if not isinstance(said, dict):
+            raise IncompleteError("the answer is no JSON object")
+        return said
+
 
 def exchange(ask: Ask) -> Answer:
     """Ask once; redirects are not followed, so that a key goes nowhere else.
@@ -75,7 +90,7 @@ async def _exchange(ask: Ask) -> Answer:
         ):  # fmt: skip
             data = await _read(answer.content.iter_chunked(_CHUNK), ask.largest)
     except TimeoutError as error:
-        raise RefusedError(Failure.TIMEOUT, f"no whole answer within {ask.timeout_s:.3g} s") from error
+        raise RefusedError(Failure.TIMEOUT, f"no answer within {round(ask.timeout_s, 2):g} s") from error
     except aiohttp.ClientPayloadError as error:
         raise IncompleteError("the connection was closed in the middle") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:

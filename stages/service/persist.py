@@ -56,13 +56,12 @@ class Tally:
     retries: int = 0
     backoff_s: float = 0.0
 
-    def metrics(self, limit: int) -> dict[str, float]:
-        """In the metric vocabulary; `limit` is how many requests the service gets at once by now."""
+    def metrics(self, section: str) -> dict[str, float]:
+        """In the metric vocabulary; `section` is that of the settings (`tts`)."""
         return {
-            "tts.requests": self.requests,
-            "tts.retries": self.retries,
-            "tts.backoff_s": self.backoff_s,
-            "tts.limit": limit,
+            f"{section}.requests": self.requests,
+            f"{section}.retries": self.retries,
+            f"{section}.backoff_s": self.backoff_s,
         }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import partial
 
 from stages.contract import Needs
-from stages.service.address import address_problems
+from stages.service.account import Account
 from stages.service.persist import IncompleteError, Patience, RefusedError, Tally, persist
 from stages.service.slots import shared_slots
 from stages.settings import Problem
@@ -30,6 +29,7 @@ class ServiceProvider(Provider):
 
     def __init__(self, config: SpeakSettings) -> None:
         super().__init__(config)
+        self.account = Account("tts", config.url, config.api_key_env)
         self._slots = shared_slots(f"{config.provider} {config.url}", config.concurrency, config.begin)
         self._patience = Patience(config.attempts, config.backoff_s)
 
@@ -55,7 +55,7 @@ class ServiceProvider(Provider):
             out.begin(rate_hz)
             out.write(pcm)
             request.progress(number / len(pieces))
-        return Speech(metrics=tally.metrics(self._slots.limit))
+        return Speech(metrics={**tally.metrics("tts"), "tts.limit": self._slots.limit})
 
     def _ask(self, text: str, request: Request, rate_hz: int) -> tuple[bytes, int]:
         """One attempt, checked: it decodes, is not silent, and is as long as such a text can be."""
@@ -71,8 +71,4 @@ class ServiceProvider(Provider):
 
 def service_problems(config: SpeakSettings, key: str) -> Iterable[Problem]:
     """An address that is none, and a key that is not there."""
-    yield from address_problems(config.url, f"{key}.url", ("https", "http"))
-    name = config.api_key_env
-    if name and not os.environ.get(name):
-        mend = f"set {name}, or {key}.api_key_env= for a server that wants no key"
-        yield Problem(f"{key}.api_key_env", f"the environment has no {name}", mend)
+    yield from Account(key, config.url, config.api_key_env).problems()

@@ -19,13 +19,12 @@ How a brief (the first word of the user) can be answered:
     400, 401, 404, 429, 500, 503
 """
 
-import asyncio
 import json
 import re
 
 from aiohttp import web
 
-from servers.loopback import LoopbackServer
+from servers.json_api import JsonApi
 
 SCENES_ASKED = re.compile(r"exactly (\d+) scenes")
 
@@ -38,56 +37,37 @@ def script(count, about):
     return {"title": f"On {about}", "description": "A test.", "language": "en", "scenes": scenes}
 
 
-class ChatApi(LoopbackServer):
+class ChatApi(JsonApi):
     """`forms`: the response formats that the service knows ("" for none asked)."""
 
     path = "/v1/chat/completions"
 
-    def __init__(self, *args, key="", forms=("json_schema", "json_object", ""), **more):
+    def __init__(self, *args, forms=("json_schema", "json_object", ""), **more):
         super().__init__(*args, **more)
-        self.key = key
         self.forms = forms
-        self.bodies = []
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    async def answer(self, request):
-        given = request.headers.get("Authorization", "")
-        if self.key and given != f"Bearer {self.key}":
-            return web.json_response({"error": {"message": f"Incorrect API key provided: {given}"}}, status=401)
-        body = await request.json()
-        self.bodies.append(body)
+    def objection(self, body):
         form = body.get("response_format", {}).get("type", "")
-        if form not in self.forms:
-            self.note("form", form)
-            return web.json_response({"error": {"message": f"Invalid response_format: {form}"}}, status=400)
-        behaviour = self.how(body["messages"][1]["content"])
-        if behaviour.isdigit():
-            refusal = self.refusal(int(behaviour))
-            refusal.text = f"refused, you said {given}"
-            return refusal
-        if behaviour == "stall":
-            await asyncio.sleep(3600)
-        await asyncio.sleep(self.latency)
-        return await self._completion(request, body, behaviour)
+        if form in self.forms:
+            return None
+        self.note("form", form)
+        return web.json_response({"error": {"message": f"Invalid response_format: {form}"}}, status=400)
 
-    async def _completion(self, request, body, behaviour):
-        if behaviour == "html":
+    def text_of(self, body):
+        return body["messages"][1]["content"]
+
+    async def good(self, request, body, how):
+        await self.work(how)
+        if how == "html":
             return web.Response(text="<html>busy</html>", content_type="text/html")
-        if behaviour == "nothing":
+        if how == "nothing":
             return web.json_response({"choices": []})
         count = int(SCENES_ASKED.search(body["messages"][0]["content"])[1])
-        message, finish = said(behaviour, count, body["messages"][1]["content"][:20])
+        message, finish = said(how, count, self.text_of(body)[:20])
         data = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": finish}]}).encode()
-        if behaviour != "close":
-            return web.Response(body=data, content_type="application/json")
-        response = web.StreamResponse(headers={"Content-Length": str(len(data))})
-        await response.prepare(request)
-        await response.write(data[: len(data) // 2])
-        request.transport.abort()
-        return response
+        if how == "close":
+            return await self.half(request, data)
+        return web.Response(body=data, content_type="application/json")
 
 
 def said(behaviour, count, about):

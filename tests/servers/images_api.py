@@ -13,19 +13,21 @@ How a prompt can be answered (`behave(prompt, nth)`):
     close       half of the answer, then the connection is closed
     stall       nothing, for ever; Black Forest Labs': never ready
     moderated   it will not show that
+    slow        the job is ready at the third look (Black Forest Labs')
     lost, error the job is not known any more; it failed (Black Forest Labs')
     busy        the first look at a job is answered 503, the second 429 (Black Forest Labs')
     400, 401, 402, 403, 404, 429, 500, 503
 """
 
-import asyncio
 import base64
 import io
 import time
 
 from aiohttp import web
 
-from servers.loopback import LoopbackServer
+from servers.json_api import JsonApi
+
+OPENAI = "/v1/images/generations"
 
 
 def png(size, seed=0, colour=None):
@@ -41,24 +43,15 @@ def png(size, seed=0, colour=None):
     return file.getvalue()
 
 
-class ImagesApi(LoopbackServer):
+class ImagesApi(JsonApi):
     """`orders` are the times at which requests for pictures arrived; `looks` those of looks at jobs."""
 
     path = "/{tail:.*}"
 
-    def __init__(self, *args, key="", **more):
+    def __init__(self, *args, **more):
         super().__init__(*args, **more)
-        self.key = key
-        self.bodies, self.orders, self.looks = [], [], []
+        self.orders, self.looks = [], []
         self._jobs, self._files = {}, {}
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    @property
-    def root(self):
-        return f"http://127.0.0.1:{self.port}"
 
     async def answer(self, request):
         if request.path.startswith("/files/"):
@@ -66,25 +59,24 @@ class ImagesApi(LoopbackServer):
         if request.path == "/v1/get_result":
             return self._look(request)
         self.orders.append(time.monotonic())
-        openai = request.path == "/v1/images/generations"
-        given = request.headers.get("Authorization" if openai else "x-key", "")
-        if self.key and given != (f"Bearer {self.key}" if openai else self.key):
-            return web.json_response({"error": f"Incorrect API key provided: {given}"}, status=401)
-        body = await request.json()
-        self.bodies.append(body)
-        how = self.how(body["prompt"])
-        if how.isdigit():
-            refusal = self.refusal(int(how))
-            refusal.text = f"refused, you said {given}"
-            return refusal
-        return await (self._openai if openai else self._order)(request, body, how)
+        return await super().answer(request)
+
+    def given(self, request):
+        return super().given(request) if request.path == OPENAI else request.headers.get("x-key", "")
+
+    def wanted(self, request):
+        return super().wanted(request) if request.path == OPENAI else self.key
+
+    def text_of(self, body):
+        return body["prompt"]
+
+    async def good(self, request, body, how):
+        return await (self._openai if request.path == OPENAI else self._order)(request, body, how)
 
     # --- OpenAI's shape ------------------------------------------------------------------------
 
     async def _openai(self, request, body, how):
-        if how == "stall":
-            await asyncio.sleep(3600)
-        await asyncio.sleep(self.latency)
+        await self.work(how)
         if how == "moderated":
             return web.json_response({"error": {"code": "moderation_blocked"}}, status=400)
         if how == "text":
@@ -96,14 +88,7 @@ class ImagesApi(LoopbackServer):
         if how in ("url", "redirect", "elsewhere"):
             return web.json_response({"data": [{"url": self._place(data, how)}]})
         answer = web.json_response({"data": [{"b64_json": base64.b64encode(data).decode()}]})
-        return await self._half(request, answer.body) if how == "close" else answer
-
-    async def _half(self, request, data):
-        response = web.StreamResponse(headers={"Content-Length": str(len(data))})
-        await response.prepare(request)
-        await response.write(data[: len(data) // 2])
-        request.transport.abort()
-        return response
+        return await self.half(request, answer.body) if how == "close" else answer
 
     def picture(self, how, size):
         if how == "html":
@@ -141,7 +126,7 @@ class ImagesApi(LoopbackServer):
 
     def _look(self, request):
         self.looks.append(time.monotonic())
-        if self.key and request.headers.get("x-key") != self.key:
+        if self.wrong_key(request):
             self.log.faults.append("a look without the key")
         name = request.query["id"]
         job = self._jobs[name]
@@ -151,7 +136,7 @@ class ImagesApi(LoopbackServer):
             return self.refusal((503, 429)[seen])
         if how == "lost":
             return web.json_response({"id": name, "status": "Task not found"}, status=404 if seen else 200)
-        if time.monotonic() < ready_at or how == "stall":
+        if time.monotonic() < ready_at or how == "stall" or (how == "slow" and seen < 2):
             return web.json_response({"id": name, "status": "Pending", "result": None})
         if how in ("error", "moderated"):
             return web.json_response({"id": name, "status": {"error": "Error"}.get(how, "Content Moderated")})

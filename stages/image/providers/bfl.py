@@ -31,7 +31,7 @@ class BlackForestLabs(Provider):
     def __init__(self, config: ImageSettings) -> None:
         super().__init__(config)
         self._service = Service(config)
-        self._headers = {"x-key": self._service.key} if self._service.key else {}
+        self._headers = {"x-key": key} if (key := self._service.account.key) else {}
 
     def paint(self, request: Request) -> Painted:
         """Order until a whole picture comes, or no attempt is left."""

@@ -11,6 +11,7 @@ from stages.contract import Needs
 from stages.image.provider import Painted, Provider, Request
 from stages.image.service import Effort, Service, service_problems
 from stages.image.settings import ImageSettings
+from stages.service.address import ending
 from stages.service.http import Ask, download
 from stages.service.persist import IncompleteError
 from stages.settings import Problem
@@ -40,9 +41,8 @@ class OpenAIImages(Provider):
         return self._service.paint(lambda effort: self._attempt(request, effort))
 
     def _attempt(self, request: Request, effort: Effort) -> bytes:
-        key = self._service.key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        ask = Ask(_address(self.config.url), self._body(request), headers, self.config.timeout_s)
+        address = ending(self.config.url, "/images/generations")
+        ask = Ask(address, self._body(request), self._service.account.bearer(), self.config.timeout_s)
         return self._picture(self._service.send(ask, effort))
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -89,8 +89,3 @@ def asked_size(model: str, frame: tuple[int, int]) -> tuple[int, int]:
 def round_up(length: int, step: int) -> int:
     """The next multiple of a step."""
     return -(-length // step) * step
-
-
-def _address(url: str) -> str:
-    url = url.rstrip("/")
-    return url if url.endswith("/images/generations") else f"{url}/images/generations"

@@ -67,7 +67,7 @@ class EdgeProvider(Provider):
             except RefusedError as error:
                 raise error.as_stage_error("Edge TTS", _MEND) from error
             request.progress(number / len(pieces))
-        return Speech(told.words, told.tally.metrics(self._slots.limit), told.notes)
+        return Speech(told.words, {**told.tally.metrics("tts"), "tts.limit": self._slots.limit}, told.notes)
 
     def _piece(self, text: str, request: Request, told: _Told, cuts: int) -> None:
         """Speak one piece; one that never comes whole is spoken in halves."""

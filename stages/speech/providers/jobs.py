@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from stages.contract import Failure, StageError
+from stages.contract import Failure
 from stages.service.http import Answer, Ask, download, exchange
-from stages.service.persist import IncompleteError, RefusedError, is_passing, refused_status
+from stages.service.persist import IncompleteError, RefusedError
 from stages.settings import Problem
 from stages.speech.complete import expected_seconds
 from stages.speech.provider import Request, refuse_settings
@@ -25,17 +23,13 @@ from stages.speech.service import ServiceProvider, service_problems
 from stages.speech.settings import SpeakSettings
 
 _FIRST_LOOK_S = 1.0
+_MEND_REQUEST = "see that tts.url, tts.model and tts.voice are what it has"
 _WAITING = {"queued", "pending", "submitted", "running", "processing", "in_progress"}
 _READY = {"done", "completed", "succeeded", "success", "finished"}
 
 
 class JobsProvider(ServiceProvider):
     """Speaks through a service of jobs. It tells no word times."""
-
-    def __init__(self, config: SpeakSettings) -> None:
-        super().__init__(config)
-        key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def fetch(self, text: str, request: Request) -> bytes:
         """One job: handed in, then looked at until it is done."""
@@ -46,7 +40,7 @@ class JobsProvider(ServiceProvider):
         body: dict[str, object] = {"text": text, "voice": request.voice, "speed": 1 + request.rate / 100}
         if self.config.model:
             body["model"] = self.config.model
-        job = self._said(exchange(Ask(self.config.url, body, self._headers, self.config.timeout_s)))
+        job = self._said(exchange(Ask(self.config.url, body, self.account.bearer(), self.config.timeout_s)))
         name = job.get("id")
         if not isinstance(name, str | int) or not str(name):
             raise IncompleteError("the answer names no job")
@@ -63,7 +57,7 @@ class JobsProvider(ServiceProvider):
     def _looked(self, place: str, deadline: float) -> bytes | None:
         """The audio, or None when it is worth looking again: a look that fails costs nothing, a new job does."""
         try:
-            said = self._said(exchange(Ask(place, None, self._headers, max(0.1, deadline - time.monotonic()))))
+            said = self._said(exchange(Ask(place, None, self.account.bearer(), max(0.1, deadline - time.monotonic()))))
         except IncompleteError:
             raise
         except RefusedError as error:
@@ -90,20 +84,9 @@ class JobsProvider(ServiceProvider):
         Raises:
             RefusedError: when another attempt may succeed. StageError: when none can.
         """
-        if is_passing(answer.status):
-            raise refused_status(answer.status, answer.headers.get("retry-after"))
         if answer.status not in (200, 201, 202):
-            key = self.config.api_key_env or "a variable named by tts.api_key_env"
-            mends = {401: f"put a valid key into {key}", 403: f"put a key that may do this into {key}"}
-            mend = mends.get(answer.status, "see that tts.url, tts.model and tts.voice are what it has")
-            raise StageError(Failure.BAD_INPUT, f"{self.config.url} answers {answer.status}; {mend}")
-        try:
-            said = json.loads(answer.data)
-        except ValueError as error:
-            raise IncompleteError("the answer is no JSON") from error
-        if not isinstance(said, dict):
-            raise IncompleteError("the answer is not what a service of jobs says")
-        return said
+            raise self.account.refusal(answer, _MEND_REQUEST)
+        return answer.json_object()
 
     @classmethod
     def problems(cls, config: SpeakSettings, key: str) -> Iterable[Problem]:
