@@ -12,12 +12,15 @@ import pytest
 from cli import QUIET, environment, lines, reeltune
 from tuneworker import SPACE
 
-from runner.config.compose import compose
+from runner.config.compose import Composition, compose
 from runner.hardware.detect import detect
+from runner.record.jobs import read_jobs
+from runner.record.tracking import Tracker
 from runner.tune.identity import Identity, content_of
-from runner.tune.known import Keys, Known, quality_key, speed_key
+from runner.tune.known import Keys, Known, Taken, quality_key, speed_key
 from runner.tune.memory import Memory
 from runner.tune.request import read_request
+from runner.tune.runs import TrialJob, TrialRunner
 from runner.tune.space import Goal
 from runner.tune.trials import TrialBook
 from stages.media.ffmpeg import ffmpeg_binary
@@ -175,6 +178,22 @@ def test_quality_is_taken_only_where_scoring_has_no_say_in_the_speed(tmp_path):
     assert taken(dataclasses.replace(SPACE, objective=Goal("throughput.items_per_s"))) is None
     assert taken(dataclasses.replace(SPACE, quality=Goal("quality.ssim"))) is None
     assert taken(known=False) is None
+
+
+def test_a_copy_is_noted_once_and_is_no_run_of_the_trial(tmp_path):
+    """Whoever is killed between the note and the book's line notes it again."""
+    runner = TrialRunner(tmp_path, (), Tracker(None))
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text('{"status": "ok", "metrics": {}}', encoding="utf-8")
+    taken = Taken("ok", {FPS: 100.0}, "a #3", run=run)
+    for _ in range(2):
+        runner.note_taken((0, 0), ["encoder=x264"], taken)
+    (line,) = (tmp_path / "jobs.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["taken"] == "a #3"
+    (row,) = read_jobs(tmp_path)
+    assert (row.metrics, row.standing, row.run_dir) == ({FPS: 100.0}, "ok, taken from a #3", run)
+    assert runner._ended(TrialJob(("encoder=x264",), (), Composition(), 1.0), (0, 0)) is None
 
 
 def test_known_off_is_a_word_of_the_search_and_not_of_its_trials():
