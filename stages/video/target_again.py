@@ -50,12 +50,17 @@ class Finisher:
     decode: bool = False
     _pieces: tuple[Piece, ...] = field(init=False)
     _prober: Prober = field(init=False)
+    _notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         carried = Carried.from_json(self.work.parts[0].data["carried"])
         pictures = [piece for piece in map(_piece, self.work.parts) if piece.kind == PICTURES]
         self._pieces = tuple(piece for piece in pictures if piece.stream == pictures[0].stream)
         self._prober = prober_of(self.work, self._pieces[0], carried.compare, self.threads, self.probes)
+
+    @property
+    def _film(self) -> str:
+        return self.work.item.artifacts["film"].path.name
 
     def run(self, first: Result) -> Result:
         """The film that is kept, with what was measured and done.
@@ -81,7 +86,8 @@ class Finisher:
         """The score of a film, remembered for the next time that somebody wants one of the same pieces."""
         score = score_film(self._prober, self.aim, made.files["video"], self.clock)
         footage = self._prober.guessed(self._pieces) if score.within else self._prober.of(self._pieces)
-        footage.keep(number, dict(score.figures))
+        said = footage.keep_true(number, dict(score.figures), self.aim.figure, self.aim.tolerance + score.within)
+        self._notes += [f"{self._film}: {said}"] if said else []
         return score
 
     def _better(self, score: Score) -> tuple[float, float]:
@@ -160,8 +166,8 @@ class Finisher:
             "target.quality": self.sought.quality if number is None else number,
             "target.first": first.value, "target.achieved": last.value, "target.corrected": float(number is not None),
         }  # fmt: skip
-        notes = [f"{self.work.item.artifacts['film'].path.name}: {said}"] if said else []
-        return _told(made, metrics, [*notes, *self._prober.memory.notes])
+        notes = [f"{self._film}: {said}"] if said else []
+        return _told(made, metrics, [*self._notes, *notes, *self._prober.memory.notes])
 
 
 def _piece(part: Item) -> Piece:

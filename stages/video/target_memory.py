@@ -45,6 +45,11 @@ class ProbeMemory:
         if self.path is not None:
             self._ask("insert or replace into probes values (?, ?, ?)", footage, quality, json.dumps(figures))
 
+    def forget(self, footage: str) -> None:
+        """Keep nothing of this footage: some of it was found to be wrong."""
+        if self.path is not None:
+            self._ask("delete from probes where footage = ?", footage)
+
     def _ask(self, said: str, *values: str | float) -> list[tuple[float, str]]:
         """The rows of a statement; none, and a note, where the file cannot be used."""
         assert self.path is not None

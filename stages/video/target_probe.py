@@ -122,6 +122,20 @@ class Footage:
         self.known[quality] = figures
         self.prober.memory.put(self.key, quality, figures)
 
+    def keep_true(self, quality: float, figures: dict[str, float], figure: str, tolerance: float) -> str:
+        """Remember what a finished film has. Where a probe said otherwise, all that was probed is forgotten.
+
+        Returns:
+            a sentence when that was so, else "".
+        """
+        said = self.known.get(quality, {}).get(figure)
+        wrong = said is not None and abs(said - figures[figure]) > tolerance
+        if wrong:
+            self.known.clear()
+            self.prober.memory.forget(self.key)
+        self.keep(quality, figures)
+        return f"{self.prober.memory.path} had another score for {quality:g}: its probes are forgotten" if wrong else ""
+
     def scores(self, figure: str) -> dict[float, float]:
         """Number → score, of what is known."""
         return {quality: figures[figure] for quality, figures in self.known.items() if figure in figures}
