@@ -104,7 +104,9 @@ class _Clip:
     quality: float
     probes: int
     expected: float
+    first: float
     achieved: float
+    corrected: bool
     said: str
     probing_s: float
 
@@ -118,26 +120,28 @@ def _measured(cwd: Path, encoder: str, target: float, clips: list[str]) -> list[
     folder = next((cwd / outputs.partition("=")[2]).glob("transcode/*/*/journal.jsonl")).parent
     events = [json.loads(line) for line in (folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
     tasks = {(event["item"], event["stage"]): event for event in events if event["event"] == "task"}
-    return [_clip(clip, tasks[clip, "survey"], tasks[clip, "score"]) for clip in clips]
+    return [_clip(clip, *(tasks[clip, stage] for stage in ("survey", "join", "score"))) for clip in clips]
 
 
-def _clip(name: str, survey: Mapping[str, Any], score: Mapping[str, Any]) -> _Clip:
-    found, made = survey["metrics"], score["metrics"]
+def _clip(name: str, survey: Mapping[str, Any], join: Mapping[str, Any], score: Mapping[str, Any]) -> _Clip:
+    found, made, kept = survey["metrics"], score["metrics"], join["metrics"]
+    achieved = made["quality.vmaf_mean"]
     said = next((note for note in survey["notes"] if "; encoder.quality=" in note), "")
     return _Clip(
-        name, found["target.quality"], round(found["target.probes"]), found["target.expected"],
-        made["quality.vmaf_mean"], said.partition(": ")[2], survey["t1"] - survey["t0"],
+        name, kept["target.quality"], round(found["target.probes"]), found["target.expected"],
+        kept.get("target.first", achieved), achieved, kept["target.corrected"] > 0, said.partition(": ")[2],
+        survey["t1"] - survey["t0"],
     )  # fmt: skip
 
 
 def _report(encoder: str, target: float, clips: list[_Clip]) -> None:
     rows = [
-        [clip.name, f"{clip.quality:g}", str(clip.probes), f"{clip.expected:.2f}", f"{clip.achieved:.2f}",
-         f"{clip.achieved - target:+.2f}", _verdict(clip, target),
+        [clip.name, f"{clip.quality:g}", str(clip.probes), f"{clip.expected:.2f}", f"{clip.first - target:+.2f}",
+         "yes" if clip.corrected else "", f"{clip.achieved - target:+.2f}", _verdict(clip, target),
          f"{clip.probing_s:.1f}"]
         for clip in clips
     ]  # fmt: skip
-    head = ["clip", "quality", "probes", "expected", "achieved", "error", "right", "probing, s"]
+    head = ["clip", "quality", "probes", "expected", "first error", "corrected", "error", "right", "probing, s"]
     table(f"VMAF {target:g} by {encoder}, {CORES} cores", head, rows)
     right = sum(_right(clip, target) for clip in clips)
     probes = statistics.median(clip.probes for clip in clips)
