@@ -62,6 +62,11 @@ class StageError(Exception):
         self.detail = detail
         self.retry_after_s = retry_after_s
 
+    def about(self, name: str, failure: Failure | None = None) -> StageError:
+        """The same, said of something that has a name; of another class, where that is what it comes to there."""
+        sentence = f"{name}: {self.sentence}"
+        return StageError(failure or self.failure, sentence, detail=self.detail, retry_after_s=self.retry_after_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

@@ -45,7 +45,7 @@ def test_a_picture_is_there_soon_after_it_is_ready(tmp_path):
     with ImagesApi(latency=1.3) as server:
         began = time.monotonic()
         make_image(tmp_path, **quick(server, poll_s=15))
-        assert time.monotonic() - began < 1.3 + 0.5 + 1.0
+        assert time.monotonic() - began < 10  # a look every `poll_s` would come after 15
     assert len(server.looks) <= 4
     provider = BlackForestLabs(ImageSettings(provider="bfl", poll_s=15))
     assert [provider._pause(waited) for waited in (0, 4, 40, 80, 1000)] == [0.5, 0.5, 5, 10, 15]

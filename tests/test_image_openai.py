@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from image_help import SCENE, image_of, make_image, scene_work
 from servers.images_api import ImagesApi
+from servers.json_api import all_said
 
 from stages.contract import EFFECTIVE, Failure, StageError
 from stages.image.make import MakeImage
@@ -114,11 +115,7 @@ def test_what_stays_is_one_sentence_without_the_key(tmp_path, fault, failure, re
     assert error.sentence.startswith("story/01: ")
     assert server.url in error.sentence
     assert "\n" not in error.sentence
-    chain = []
-    while error is not None:
-        chain.append(f"{error} {getattr(error, 'detail', '')}")
-        error = error.__cause__ or error.__context__
-    assert KEY not in " ".join(chain) + caplog.text
+    assert KEY not in all_said(error) + caplog.text
     if fault in ("401", "403"):
         assert "IMAGES_KEY" in caught.value.sentence
         assert "***" in caught.value.detail

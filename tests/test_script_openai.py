@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from script_help import scene_children, script_item, written
 from servers.chat_api import ChatApi
+from servers.json_api import all_said
 
 from stages.contract import Failure, Item, StageError
 from stages.script.author import SCHEMA, brief_of
@@ -118,11 +119,7 @@ def test_what_stays_is_one_sentence_without_the_key(tmp_path, fault, failure, re
     assert error.sentence.startswith(f"tides: {server.url}")
     assert words in error.sentence
     assert "\n" not in error.sentence
-    chain = []
-    while error is not None:
-        chain.append(f"{error} {getattr(error, 'detail', '')}")
-        error = error.__cause__ or error.__context__
-    assert KEY not in " ".join(chain) + caplog.text
+    assert KEY not in all_said(error) + caplog.text
     if fault == "401":
         assert "***" in caught.value.detail
 

@@ -108,7 +108,7 @@ class EncodeAudio(Stage[EncodeAudioSettings]):
         try:
             said = self._faults(path, result.data["duration_s"])
         except StageError as error:
-            raise StageError(Failure.ENCODER, f"{work.item.key}: {error.sentence}", detail=error.detail) from error
+            raise error.about(work.item.key, Failure.ENCODER) from error
         if said:
             raise StageError(Failure.ENCODER, f"{work.item.key}: the encoded file is wrong: {'; '.join(said)}")
 

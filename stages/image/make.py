@@ -62,8 +62,7 @@ class MakeImage(Stage[ImageSettings]):
             else:
                 painted, told = self._made(self._request(key, data))
         except StageError as error:
-            sentence = f"{key}: {error.sentence}"
-            raise StageError(error.failure, sentence, detail=error.detail, retry_after_s=error.retry_after_s) from error
+            raise error.about(key) from error
         target = work.scratch / "image.png"
         painted.picture.image.save(target, format="PNG", compress_level=1)
         return Result({"image": target}, told, painted.metrics, painted.picture.notes)

@@ -32,4 +32,4 @@ def run_fed(words: Sequence[str], fed: Drawn, count: int, work: Work) -> None:
             words, feed=fed.frames, cwd=work.scratch, on_stdout=progress_reader(report), memory_mb=work.memory_mb
         )
     except StageError as error:
-        raise StageError(error.failure, f"{work.item.key}: {error.sentence}", detail=error.detail) from error
+        raise error.about(work.item.key) from error

@@ -41,8 +41,7 @@ class WriteScript(Stage[ScriptSettings]):
                 raise StageError(Failure.BAD_INPUT, problem)
             written = self._written(data)
         except StageError as error:
-            sentence = f"{work.item.key}: {error.sentence}"
-            raise StageError(error.failure, sentence, detail=error.detail, retry_after_s=error.retry_after_s) from error
+            raise error.about(work.item.key) from error
         target = work.scratch / "script.yaml"
         target.write_bytes(dump(written.script).encode())
         said = {"title": "", "description": "", "language": "", **written.script.as_data()}

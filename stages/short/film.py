@@ -73,9 +73,9 @@ class ShortFilm(Stage[ShortFilmSettings]):
         try:
             said = faults(result.files["video"], reel.clips, sound, reel.fps)
         except StageError as error:
-            raise StageError(Failure.ENCODER, f"{work.item.key}: {error.sentence}", detail=error.detail) from error
+            raise error.about(work.item.key, Failure.ENCODER) from error
         if said:
-            raise StageError(Failure.ENCODER, f"{work.item.key}: the film is wrong: {'; '.join(said)}")
+            raise StageError(Failure.ENCODER, f"{work.item.key}: the film is wrong: {'; '.join(said)}; run it again")
 
     @classmethod
     def needs(cls, config: ShortFilmSettings) -> Needs:  # noqa: ARG003

@@ -94,7 +94,7 @@ def bed(config: MusicSettings, rate: int, length: int, scratch: Path) -> tuple[B
     try:
         samples = _stereo(path, rate, length, scratch / "music.f32")
     except StageError as error:
-        raise StageError(error.failure, f"music.file: {error.sentence}", detail=error.detail) from error
+        raise error.about("music.file") from error
     if len(samples) < _SHORTEST_S * rate:
         sentence = f"music.file: {path.name}: lasts {len(samples) / rate:.3f} s, too short to be looped"
         raise StageError(Failure.BAD_INPUT, f"{sentence}; take a longer one")

@@ -81,7 +81,7 @@ class ShortSound(Stage[ShortSoundSettings]):
         try:
             said = _faults(result.files["sound"], self.config.sample_rate, wanted)
         except StageError as error:
-            raise StageError(Failure.ENCODER, f"{work.item.key}: {error.sentence}", detail=error.detail) from error
+            raise error.about(work.item.key, Failure.ENCODER) from error
         if said:
             raise StageError(Failure.ENCODER, f"{work.item.key}: the encoded sound {said}; make it again")
 

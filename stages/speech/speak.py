@@ -72,8 +72,7 @@ class Speak(Stage[SpeakSettings]):
             with WavWriter(target) as out:
                 speech = self._opened().synthesize(request, out)
         except StageError as error:
-            sentence = f"{work.item.key}: {error.sentence}"
-            raise StageError(error.failure, sentence, detail=error.detail, retry_after_s=error.retry_after_s) from error
+            raise error.about(work.item.key) from error
         _refuse_silence(work.item.key, request, out)
         return Result(
             files={"speech": target},

@@ -7,6 +7,15 @@ from aiohttp import web
 from servers.loopback import LoopbackServer
 
 
+def all_said(error):
+    """The words of an error and of all that led to it, details too: where a key must not be."""
+    chain = []
+    while error is not None:
+        chain.append(f"{error} {getattr(error, 'detail', '')}")
+        error = error.__cause__ or error.__context__
+    return " ".join(chain)
+
+
 class JsonApi(LoopbackServer):
     """A subclass says what a body asks for (`text_of`) and how good work is answered (`good`).
 
