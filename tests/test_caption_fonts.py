@@ -6,7 +6,7 @@ import pytest
 from font_help import block_font
 
 from stages.caption.face import faces_of
-from stages.caption.fonts import clusters, find_font, find_fonts
+from stages.caption.fonts import clusters, find_fonts
 from stages.caption.machine_fonts import machine_fonts, usual_folders
 
 
@@ -95,9 +95,3 @@ def test_clusters_are_what_is_seen_as_one_sign():
         "\U0001f469\u200d\U0001f467\ufe0f",
         "b",
     ]
-
-
-def test_one_font_for_a_title_card():
-    assert find_font("Title").name == "Manrope-ExtraBold.ttf"
-    assert find_font("Title", bold=False).name == "Manrope-Medium.ttf"
-    assert find_font("مرحبا").name == "DejaVuSans-Bold.ttf"

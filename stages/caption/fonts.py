@@ -93,13 +93,6 @@ def clusters(text: str) -> Iterator[str]:
         yield cluster
 
 
-def find_font(text: str, *, bold: bool = True) -> Path:
-    """The file of the one font that draws most of a text."""
-    found = find_fonts(text, weight="bold" if bold else "regular")
-    needed = [sign for sign in text if needs_glyph(sign)]
-    return max(found.faces, key=lambda face: sum(map(face.covers, needed))).path
-
-
 def find_fonts(text: str, family: str = "", folder: str = "", weight: str = "bold") -> Fonts:
     """The fonts that a text needs.
 

@@ -24,6 +24,7 @@ from stages.settings import Problem, nearest, range_problems
 
 _COLOURS = ("colour", "active_colour", "outline_colour")
 _SHOWN = 20
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}  # types, as users call them
 
 
 class WriteCaptions(Stage[CaptionSettings]):
@@ -132,7 +133,7 @@ def _mistyped(caption: Mapping[str, Json]) -> str | None:
         wanted = type(getattr(CaptionSettings(), name))
         fits = isinstance(value, int | float) if wanted is float else isinstance(value, wanted)
         if not fits or (isinstance(value, bool) and wanted is not bool):
-            return f"caption.{name} {value!r} is no {wanted.__name__}; give it one"
+            return f"caption.{name} {value!r} is not {_KINDS[wanted]}; write it so"
     return None
 
 

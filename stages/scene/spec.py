@@ -19,10 +19,9 @@ from stages.platform.limits import usable_cpus
 from stages.scene.drawn import RAW
 from stages.scene.planes import COLOUR
 from stages.scene.settings import SceneClipSettings
-from stages.scene.timing import rate_of
+from stages.scene.timing import FINE, rate_of
 
 _SHARED_FROM = 4  # cores: below, one encode alone keeps them busy
-_FINE = 10_000  # units per second at least: players take a coarser clock for a frame rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def spec_of(config: SceneClipSettings) -> Spec:
 def timescale(fps: str) -> int:
     """Units per second of a clip's clock: a whole number of them to each frame, and fine enough."""
     scale = rate_of(fps).numerator
-    while scale < _FINE:
+    while scale < FINE:
         scale *= 2
     return scale
 

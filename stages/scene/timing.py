@@ -9,6 +9,7 @@ from fractions import Fraction
 # What a length in seconds may lose on its way through text: six decimals, as JSON and FFmpeg's messages carry.
 _ROUNDING_S = Fraction(1, 1_000_000)
 HIGHEST_FPS = 240
+FINE = 10_000  # units of a clock per second at least: players take a coarser clock for a frame rate
 
 
 def rate_of(fps: str) -> Fraction:

@@ -54,7 +54,8 @@ def encoded(made: Master, config: ShortSoundSettings, target: Path) -> Encoded:
     wav.unlink()
     if over <= _HEARD_DB:
         return Encoded(heard)
-    return Encoded(heard, (f"peaks at {heard.true_peak_db:+.2f} dBTP, above {config.true_peak_db:+g}; lower it",))
+    mend = f"lower sound.true_peak_db={config.true_peak_db:g}"
+    return Encoded(heard, (f"peaks at {heard.true_peak_db:+.2f} dBTP, above what was asked; {mend}",))
 
 
 def _settings(config: ShortSoundSettings) -> EncodeAudioSettings:

@@ -13,8 +13,7 @@ from typing import Any
 from stages.contract import Failure, StageError
 from stages.media.faults import reading
 from stages.media.probe import opened
-
-_FINE = 10_000  # units per second at least: players take a coarser clock for a frame rate
+from stages.scene.timing import FINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Reel:
 
     @property
     def _finer(self) -> int:
-        return -(-_FINE // self.fps.numerator)
+        return -(-FINE // self.fps.numerator)
 
     def packets(self) -> Iterator[Any]:
         """Packets of all clips in the order of decoding, frame by frame at its time.

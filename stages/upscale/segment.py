@@ -244,7 +244,7 @@ def _check_share(film: Path, order: Order, nbytes: int) -> None:
 def _complete(film: Path, order: Order, count: int) -> None:
     where = _where(order)
     if count == 0:
-        raise StageError(Failure.BAD_INPUT, f"{film.name}: none of {where} can be decoded")
+        raise StageError(Failure.BAD_INPUT, f"{film.name}: none of {where} can be decoded; cut them out of the film")
     if order.count and count != order.count:
         sentence = f"{film.name}: of {where} {count} came out, not {order.count}"
         raise StageError(Failure.BAD_INPUT, f"{sentence}; video.salvage=true keeps what decodes")

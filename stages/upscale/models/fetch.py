@@ -16,6 +16,7 @@ from typing import Any
 
 from stages.contract import Failure, StageError
 from stages.platform.files import move_durably
+from stages.service.persist import seconds_of
 from stages.upscale.models.checkpoint import LARGEST
 from stages.upscale.models.spec import ModelSpec
 
@@ -173,8 +174,7 @@ def _refusal(spec: ModelSpec, part: Path, error: urllib.error.HTTPError) -> None
     if error.code in _GONE:
         sentence = f"{spec.name} is not to be had at {spec.url} (HTTP {error.code}); {MEND}"
         raise StageError(Failure.BAD_INPUT, sentence) from error
-    asked = error.headers.get("Retry-After", "")
-    raise _AgainError(f"HTTP {error.code}", float(asked) if asked.isdigit() else 0.0) from error
+    raise _AgainError(f"HTTP {error.code}", seconds_of(error.headers.get("Retry-After"))) from error
 
 
 def _size(file: Path) -> int:
