@@ -117,17 +117,17 @@ def told(outputs, search, state="ok", figures=None, **more):
 def test_speed_is_known_on_its_own_machine_and_quality_on_any(tmp_path):
     for fps in (100.0, 104.0, 90.0):
         told(tmp_path, "transcode-a", figures={FPS: fps, VMAF: 95.5, "size.bytes": 7.0})
-    found = Known(tmp_path).trial(HERE)
+    found = Known(tmp_path).trial(HERE, unscored=True)
     assert found.figures == {FPS: 100.0, VMAF: 95.5, "size.bytes": 7.0}, "the median"
     assert (found.timings(FPS), found.origin) == ((100.0, 104.0, 90.0), "transcode-a #2 (median of 3)")
-    assert Known(tmp_path).trial(THERE) is None and Known(tmp_path).trial("") is None
+    assert Known(tmp_path).trial(THERE, unscored=True) is None and Known(tmp_path).trial("", unscored=True) is None
     assert Known(tmp_path).quality(QUALITY).figures == {VMAF: 95.5, "size.bytes": 7.0}
     assert Known(tmp_path).quality("") is None and Known(tmp_path).quality("other") is None
 
 
 def test_below_a_floor_is_known_all_the_same(tmp_path):
     told(tmp_path, "a", "infeasible", reason="VMAF 95.5 is below 97")
-    found = Known(tmp_path).trial(HERE)
+    found = Known(tmp_path).trial(HERE, unscored=True)
     assert (found.state, found.reason, found.figures[VMAF]) == ("ok", "", 95.5), "the floor is the taker's own"
 
 
@@ -136,16 +136,16 @@ def test_below_a_floor_is_known_all_the_same(tmp_path):
 )
 def test_failures_teach_nothing(tmp_path, state, cause):
     told(tmp_path, "a", state, cause=cause)
-    assert Known(tmp_path).trial(HERE) is None and Known(tmp_path).quality(QUALITY) is None
+    assert Known(tmp_path).trial(HERE, unscored=True) is None and Known(tmp_path).quality(QUALITY) is None
 
 
 def test_what_did_not_fit_does_not_fit_again_on_the_same_machine(tmp_path):
     told(tmp_path, "a", "infeasible", {}, cause="memory", reason="it does not fit")
-    found = Known(tmp_path).trial(HERE)
+    found = Known(tmp_path).trial(HERE, unscored=True)
     assert (found.state, found.reason, found.cause) == ("infeasible", "it does not fit", "memory")
-    assert Known(tmp_path).trial(THERE) is None
+    assert Known(tmp_path).trial(THERE, unscored=True) is None
     told(tmp_path, "b")
-    assert Known(tmp_path).trial(HERE).state == "ok", "it did once"
+    assert Known(tmp_path).trial(HERE, unscored=True).state == "ok", "it did once"
 
 
 def test_copies_are_no_measurements(tmp_path):
@@ -153,17 +153,18 @@ def test_copies_are_no_measurements(tmp_path):
     told(tmp_path, "b", figures={FPS: 1.0, VMAF: 1.0}, origin="a #0")
     told(tmp_path, "c", figures={FPS: 102.0, VMAF: 2.0}, quality_origin="a #0")
     known = Known(tmp_path)
-    assert known.trial(HERE).timings(FPS) == (100.0, 102.0)
+    assert known.trial(HERE, unscored=True).timings(FPS) == (100.0, 102.0)
+    assert known.trial(HERE, unscored=False).timings(FPS) == (100.0,), "scoring has a say in other speeds"
     assert known.quality(QUALITY).figures == {VMAF: 95.5}
 
 
 def test_a_book_that_grew_is_read_again(tmp_path):
     known = Known(tmp_path)
-    assert known.trial(HERE) is None
+    assert known.trial(HERE, unscored=True) is None
     told(tmp_path, "a", speed_key=THERE)
-    assert known.trial(HERE) is None and known.trial(THERE) is not None
+    assert known.trial(HERE, unscored=True) is None and known.trial(THERE, unscored=True) is not None
     told(tmp_path, "a")
-    assert known.trial(HERE).origin == "a #1"
+    assert known.trial(HERE, unscored=True).origin == "a #1"
 
 
 def test_quality_is_taken_only_where_scoring_has_no_say_in_the_speed(tmp_path):
@@ -293,10 +294,11 @@ def test_another_floor_runs_nothing_that_is_known(first, search):
 
 def test_other_workers_are_timed_and_not_scored(first, search):
     _, folder, before = first
-    _, outcome, (job,), out = search("workers.encode=2", *QUIET)
+    new, outcome, (job,), out = search("workers.encode=2", *QUIET)
     assert (outcome.origin, outcome.quality_origin) == ("", f"{folder.name} #0")
     assert outcome.figures[VMAF] == before.figures[VMAF] and outcome.figures[FPS] != before.figures[FPS]
     assert scored(job) == [] and job["quality_of"] == f"{folder.name} #0"
+    assert f"ok, quality of {folder.name} #0" in (new / "compare.html").read_text(encoding="utf-8")
     run = json.loads((folder.parents[2] / "outputs" / "latest" / "run.json").read_text(encoding="utf-8"))
     assert f"not scored: its quality is known from {folder.name} #0" in run["notes"]
     assert f"(quality of {folder.name} #0)" in out and "1 of known quality" in out

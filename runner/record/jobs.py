@@ -17,7 +17,7 @@ from runner.record.rundir import read_json
 class JobRow:
     """One job: its swept words as `settings`, its figures, and where its run lies (None when refused).
 
-    `origin` names the search where it was measured, when it was not run here.
+    `origin` says where it was measured, when it was not run here, or not scored: `taken from transcode-1a2b #3`.
     """
 
     number: int
@@ -38,7 +38,7 @@ class JobRow:
     @property
     def standing(self) -> str:
         """Its status in words, with where it is from."""
-        return f"{self.status}, taken from {self.origin}" if self.origin else self.status
+        return f"{self.status}, {self.origin}" if self.origin else self.status
 
 
 def read_jobs(sweep_dir: Path) -> list[JobRow]:
@@ -98,8 +98,14 @@ def _row(line: Mapping[str, Any]) -> JobRow:
         wall_s=float(summary.get("wall_s") or 0.0),
         degraded=bool(summary.get("degraded")),
         run_dir=run_dir,
-        origin=str(line.get("taken") or ""),
+        origin=_origin(line),
     )
+
+
+def _origin(line: Mapping[str, Any]) -> str:
+    if line.get("taken"):
+        return f"taken from {line['taken']}"
+    return f"quality of {line['quality_of']}" if line.get("quality_of") else ""
 
 
 def summary_of(line: Mapping[str, Any]) -> dict[str, Any]:

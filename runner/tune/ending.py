@@ -11,13 +11,15 @@ from pathlib import Path
 
 from runner.record.rundir import read_json
 from runner.tune.importance import importance
+from runner.tune.now import NOW, Now, replaced_now
 from runner.tune.pick import Pick, pick, spread_of
 from runner.tune.profile import Origin, profile_name, write_profile
 from runner.tune.quest import Quest
 from runner.tune.space import Goal, SearchSpace
 from runner.tune.study import FINALISTS, Study
-from runner.tune.told import table, write_outcome
+from runner.tune.told import table, told_gain, write_outcome
 from runner.tune.trials import Trial
+from stages.contract import StageError
 
 Timed = Mapping[int, Sequence[float]]
 
@@ -33,15 +35,28 @@ def finish(quest: Quest, study: Study) -> int:
         return 1
     finalists = _finalists(found, trials, space, len(study.samples) - 1)
     before = read_json(quest.folder / "search.json").get("timings") or {}
-    timed = {trial.number: values for trial, values in study.finals(finalists, before)}
+    now = _now(quest, study)
+    timed = study.finals(finalists, {int(number): values for number, values in before.items()}, now)
+    now = replaced_now(quest.folder, now, timed.pop(NOW)) if now else None
     best = _fastest(finalists, timed, space.objective)
-    profile = _keep(quest, study, best, timed[best.number])
+    profile = _keep(quest, study, best, timed[best.number], now)
     shares = importance(trials, space, space.objective.metric)
-    write_outcome(quest.folder, space, trials, best, timed, profile, shares)
-    sys.stdout.write(table(space, trials, best, timed, shares))
+    write_outcome(quest.folder, space, trials, best, timed, profile, shares, now)
+    sys.stdout.write(table(space, trials, best, timed, shares, now))
     _tell_noise(space, timed)
     sys.stdout.write(f"profile  {profile}\nuse it   profile={profile.stem}\n")
     return 0
+
+
+def _now(quest: Quest, study: Study) -> Now | None:
+    """What the settings reach as they are; None where nothing is timed again, or where they cannot be run."""
+    if study.space.repeats.most < 2 and not quest.request.as_good_as_now:
+        return None
+    try:
+        return quest.now(study.runner, study.samples)
+    except StageError as error:
+        sys.stdout.write(f"note: no gain can be told: {error.sentence}\n")
+        return None
 
 
 def _finalists(found: Pick, trials: Sequence[Trial], space: SearchSpace, rung: int) -> list[Trial]:
@@ -68,10 +83,12 @@ def _tell_noise(space: SearchSpace, timed: Timed) -> None:
 # --- the profile -----------------------------------------------------------------------------
 
 
-def _keep(quest: Quest, study: Study, best: Trial, values: Sequence[float]) -> Path:
+def _keep(quest: Quest, study: Study, best: Trial, values: Sequence[float], now: Now | None) -> Path:
     """Write the profile that was found."""
     root, machine = quest.prepared.checked.root, quest.prepared.machine
     said = _said(quest, study, best, values)
+    if now:
+        said |= {"before": f"{told_gain(now, values, study.space)}"}
     origin = Origin(quest.pipeline, machine.fingerprint, machine.cpu.model, quest.versions, said)
     name = quest.request.name or profile_name(root.hardware.name, origin.pipeline)
     base = dataclasses.asdict(root.profile)

@@ -113,13 +113,17 @@ class Known:
     outputs: Path
     _books: dict[Path, tuple[tuple[int, int], list[_Row]]] = field(default_factory=dict)
 
-    def trial(self, key: str) -> Taken | None:
+    def trial(self, key: str, *, unscored: bool) -> Taken | None:
         """What came of the same work on the same machine; None when that was never told.
 
         Crashes, time-outs and failures tell nothing: they are tried again. What did not fit does not fit again.
+
+        Args:
+            key: of the speed.
+            unscored: whether the speed of a run that was not scored will do.
         """
         rows = [row for row in self._rows() if key and row.outcome.speed_key == key]
-        if timed := [row for row in rows if _measured(row.outcome)]:
+        if timed := [row for row in rows if _measured(row.outcome) and (unscored or not row.outcome.quality_origin)]:
             return _timed(timed)
         unfit = [row for row in rows if row.outcome.state == "infeasible" and row.outcome.cause == MEMORY]
         if not unfit:

@@ -37,16 +37,21 @@ class Memory:
 
     def trial(self, keys: Keys) -> Taken | None:
         """All that this search wants to know of a trial, from this machine; None when it has to be run."""
-        found = self.known.trial(keys.speed) if self.known else None
+        found = self.known.trial(keys.speed, unscored=self._scored_after) if self.known else None
         return found if found and (found.cause == MEMORY or self._enough(found.figures)) else None
 
     def quality(self, keys: Keys) -> Taken | None:
         """What the result of a trial is like; None when it has to be scored, or scoring has a say in the objective."""
         goal = self.space.quality
-        if self.known is None or goal is None or self.space.objective.metric != _BEFORE_SCORING or not self.alone:
+        if self.known is None or goal is None or not self._scored_after:
             return None
         found = self.known.quality(keys.quality)
         return found if found and goal.metric in found.figures else None
+
+    @property
+    def _scored_after(self) -> bool:
+        """Whether scoring begins when all that is timed has ended."""
+        return self.alone and self.space.objective.metric == _BEFORE_SCORING
 
     def _enough(self, figures: Mapping[str, float]) -> bool:
         goals = [self.space.objective, *([self.space.quality] if self.space.quality else [])]

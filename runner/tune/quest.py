@@ -16,7 +16,9 @@ from runner.execute.launch import Prepared, versions
 from runner.tune.identity import Identity, content_of, digest_of
 from runner.tune.known import Known
 from runner.tune.memory import Memory
+from runner.tune.now import Now, measured_now
 from runner.tune.request import TuneRequest
+from runner.tune.runs import TrialRunner
 from runner.tune.space import Goal, SearchSpace
 from runner.tune.study import Sample, samples, study_id
 from stages.registry import source_class
@@ -70,7 +72,8 @@ class Quest:
                  "input": self.content, "machine": self.prepared.machine.fingerprint, "seed": request.seed,
                  "versions": self.versions}  # fmt: skip
         anew: dict[str, Any] = {} if request.known else {"known": "off"}
-        return self.outputs / "tune" / study_id(self.pipeline, {**parts, **anew})
+        now: dict[str, Any] = {"now": True} if request.as_good_as_now else {}
+        return self.outputs / "tune" / study_id(self.pipeline, {**parts, **anew, **now})
 
     @cached_property
     def source(self) -> Source[Any]:
@@ -93,11 +96,24 @@ class Quest:
         """
         return samples(self.source, self.files, self.space, self.folder)
 
-    def fitted(self, made: Sequence[Sample]) -> SearchSpace:
-        """The space with no more rungs than the input has samples."""
+    def fitted(self, made: Sequence[Sample], now: Now | None = None) -> SearchSpace:
+        """The space with no more rungs than the input has samples, and with the floor of now where that was asked for.
+
+        Raises:
+            StageError: BAD_INPUT, when nothing is known of now's quality.
+        """
         given, rungs = self.space.samples, len(made)
         cut = dataclasses.replace(given, seconds=given.seconds[:rungs], items=given.items[:rungs])
-        return dataclasses.replace(self.space, samples=cut)
+        floor = now.floor(self.space.quality) if now and self.space.quality else self.space.floor
+        return dataclasses.replace(self.space, samples=cut, floor=floor)
+
+    def now(self, runner: TrialRunner, made: Sequence[Sample]) -> Now:
+        """What the settings reach as they are, on the largest sample.
+
+        Raises:
+            StageError: BAD_INPUT, when they cannot be run.
+        """
+        return measured_now(self.folder, runner, made[-1].files, self.space.objective, self.request.timeout_s)
 
     def memory(self, made: Sequence[Sample]) -> Memory:
         """What need not be measured again."""
@@ -111,7 +127,7 @@ def as_asked(space: SearchSpace, request: TuneRequest) -> SearchSpace:
     """The space with the floor, sampler, total and repeats that were asked for."""
     changes: dict[str, Any] = {}
     if request.floor:
-        changes = {"quality": Goal(request.floor[0], "max"), "floor": request.floor[1]}
+        changes = {"quality": Goal(request.floor.metric, request.floor.goal), "floor": request.floor.bound}
     if request.sampler:
         changes["sampler"] = request.sampler
     if request.trials:

@@ -10,9 +10,24 @@ from typing import Any
 from runner.tune.space import SAMPLERS
 from stages.settings import Problem
 
-_FLOOR = re.compile(r"^quality\.(\w+)=['\"]?(>=|<=|>|<)\s*(\d+(?:\.\d+)?)['\"]?$")
+_FLOOR = re.compile(r"^quality\.(\w+)=['\"]?(>=|<=|>|<)\s*(\d+(?:\.\d+)?|now)['\"]?$")
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
 _METRICS = {"vmaf": "vmaf_mean"}  # what people say → the metric's name
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What is good enough.
+
+    Attributes:
+        metric: a metric.
+        bound: its least value, or with `goal=min` its highest; None: what the settings reach as they are.
+        goal: `max` or `min`.
+    """
+
+    metric: str
+    bound: float | None
+    goal: str = "max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +36,7 @@ class TuneRequest:
 
     Attributes:
         search: name of a search space, or the path of its YAML; "" for that of the pipeline's own name.
-        floor: (metric, least or highest value that is good enough), None as the space says.
+        floor: what is good enough; None as the space says.
         trials: trials in all; 0 as the space says.
         sampler: "" as the space says.
         seed: of the sampler.
@@ -34,7 +49,7 @@ class TuneRequest:
     """
 
     search: str = ""
-    floor: tuple[str, float] | None = None
+    floor: Floor | None = None
     trials: int = 0
     sampler: str = ""
     seed: int = 0
@@ -44,6 +59,11 @@ class TuneRequest:
     known: bool = True
     name: str = ""
     words: tuple[str, ...] = field(default=())
+
+    @property
+    def as_good_as_now(self) -> bool:
+        """Whether the floor is what the settings reach as they are."""
+        return self.floor is not None and self.floor.bound is None
 
 
 def read_request(overrides: Sequence[str]) -> tuple[TuneRequest, list[Problem]]:
@@ -114,6 +134,7 @@ _READERS: dict[str, Callable[[str, str], tuple[Any, Problem | None]]] = {
 def _floored(request: TuneRequest, word: str, key: str) -> tuple[TuneRequest | None, Problem | None]:
     match = _FLOOR.match(word)
     if match is None:
-        return None, Problem(key, "is no bound that can be read", f"write it like {key}='>=95'")
+        return None, Problem(key, "is no bound that can be read", f"write it like {key}='>=95', or {key}='>=now'")
     name = _METRICS.get(match[1], match[1])
-    return replace(request, floor=(f"quality.{name}", float(match[3]))), None
+    bound, goal = None if match[3] == "now" else float(match[3]), "max" if match[2].startswith(">") else "min"
+    return replace(request, floor=Floor(f"quality.{name}", bound, goal)), None

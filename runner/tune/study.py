@@ -8,17 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from runner.tune.known import Keys, Taken
 from runner.tune.memory import Memory
+from runner.tune.now import NOW, Now
 from runner.tune.pick import spread_of
 from runner.tune.runs import Measured, TrialJob, TrialRunner
 from runner.tune.search import Ask, Search
-from runner.tune.space import SearchSpace, overrides
+from runner.tune.space import Point, SearchSpace, overrides
 from runner.tune.trials import Trial, TrialBook
 from stages.source import Source
 
@@ -164,28 +165,35 @@ class Study:
     # --- finalists ---------------------------------------------------------------------------
 
     def finals(
-        self, finalists: Sequence[Trial], known: Mapping[str, Sequence[float]]
-    ) -> Iterator[tuple[Trial, list[float]]]:
+        self, finalists: Sequence[Trial], known: Mapping[int, Sequence[float]], now: Now | None = None
+    ) -> dict[int, list[float]]:
         """Time the finalists again, in turns, so that a noisy minute strikes them alike, until they agree.
 
         Args:
             finalists: trials of the last rung first; others are timed on its sample too.
             known: timings of an earlier end of this search, by number: they count.
+            now: the settings as they are, which take their turns too.
 
-        Yields:
-            each with all its values of the objective.
+        Returns:
+            all values of the objective of each, by number; of now's by `NOW`.
         """
         rung, goal, most = len(self.samples) - 1, self.space.objective, self.space.repeats.most
+        points = {t.number: t.point.values for t in finalists} | ({NOW: ()} if now else {})
         values = {t.number: [t.outcomes[t.rung].figures[goal.metric]] if t.rung == rung else [] for t in finalists}
-        values |= {t.number: list(known[str(t.number)]) for t in finalists if known.get(str(t.number))}
-        while open_ones := [t for t in finalists if self._unsettled(values[t.number], most)]:
-            for trial in open_ones:
-                job = self.runner.job(overrides(trial.point), self._limit())
-                found = self.runner.measure(job, self.samples[rung].files)
-                values[trial.number] += self._times([found]) or (float("nan"),)
-                self.tell(self._line(f"#{trial.number} again", trial.point, rung, found))
-        for trial in finalists:
-            yield trial, [value for value in values[trial.number] if value == value]
+        values |= {number: list(known[number]) for number in points if known.get(number)}
+        values |= {NOW: list(now.timings)} if now else {}
+        while open_ones := [number for number in points if self._unsettled(values[number], most)]:
+            for number in open_ones:
+                values[number] += self._again(number, Point(points[number]))
+        return {number: [value for value in found if value == value] for number, found in values.items()}
+
+    def _again(self, number: int, point: Point) -> tuple[float, ...]:
+        """One more timing; not a number where it failed this time."""
+        rung = len(self.samples) - 1
+        found = self.runner.measure(self.runner.job(overrides(point), self._limit()), self.samples[rung].files)
+        head = "as it is now" if number == NOW else f"#{number} again"
+        self.tell(self._line(head, point, rung, found))
+        return self._times([found]) or (float("nan"),)
 
     def _unsettled(self, values: Sequence[float], most: int) -> bool:
         return len(values) < most and not steady([v for v in values if v == v], self.space.repeats.spread)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from runner.record.measures import said, title_of
 from runner.record.rundir import read_json, write_json
+from runner.tune.now import Now
 from runner.tune.pareto import front
 from runner.tune.pick import spread_of
 from runner.tune.space import SearchSpace
 from runner.tune.trials import Trial
 
 _ROWS = 8
+GAIN_SEEN = 0.02  # share below which a gain is not told from none
 
 
 def table(
@@ -23,9 +25,11 @@ def table(
     best: Trial,
     timed: Mapping[int, Sequence[float]],
     shares: Mapping[str, float],
+    now: Now | None = None,
 ) -> str:
-    """The pick, the front between speed and quality, what mattered, and what could not be."""
+    """The pick, what it gains, the front between speed and quality, what mattered, and what could not be."""
     lines = [f"\npick     #{best.number} {_words(best)}: {_figures(space, best, timed)}"]
+    lines += [f"before   {told_gain(now, timed.get(best.number) or (), space)}"] if now else []
     others = [trial for trial in _front(space, trials) if trial.number != best.number]
     lines += [f"front    #{trial.number} {_words(trial)}: {_figures(space, trial, timed)}" for trial in others[:_ROWS]]
     told = sorted(((share, key) for key, share in shares.items() if share >= 0.01), reverse=True)
@@ -35,6 +39,18 @@ def table(
     counts = {state: sum(t.state == state for t in trials) for state in dict.fromkeys(t.state for t in trials)}
     lines.append("trials   " + ", ".join([*(f"{count} {state}" for state, count in counts.items()), *_known(trials)]))
     return "\n".join(lines) + "\n"
+
+
+def told_gain(now: Now, timings: Sequence[float], space: SearchSpace) -> str:
+    """What the settings reached before, and how many times better the objective is."""
+    ratio = now.gain(timings, space.objective)
+    names = [*([space.quality.metric] if space.quality else []), *(also.metric for also in space.also)]
+    had = [said(name, now.figures[name]) for name in names if name in now.figures]
+    speed = [said(space.objective.metric, statistics.median(now.timings))] if now.timings else []
+    told = f"{', '.join([*speed, *had])}; the pick is {ratio:.2f} times that"
+    noise = max(spread_of(timings), spread_of(now.timings))
+    slight = ratio < 1 + max(noise if noise < 1 else 0.0, GAIN_SEEN)
+    return f"{told}: nothing to be gained here" if slight else told
 
 
 def _known(trials: Sequence[Trial]) -> list[str]:
@@ -83,6 +99,7 @@ def write_outcome(
     timed: Mapping[int, Sequence[float]],
     profile: Path | None,
     shares: Mapping[str, float] | None = None,
+    now: Now | None = None,
 ) -> None:
     """Write `search.json`."""
     write_json(folder / "search.json", {
@@ -98,6 +115,10 @@ def write_outcome(
         "importance": dict(shares or {}),
         "front": [{"trial": t.number, "settings": t.point.as_dict()} for t in _front(space, trials)],
         "known": origins(trials),
+        "now": None if now is None else {
+            "figures": dict(now.figures), "timings": list(now.timings),
+            "gain": now.gain(timed.get(best.number, ()) if best else (), space.objective),
+        },
         "profile": str(profile) if profile else None,
     })  # fmt: skip
 
