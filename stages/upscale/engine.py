@@ -198,7 +198,9 @@ class Engine:
         self._lane.release()
         where = f"out of memory on {self.choice.device} at frame {self._begun}"
         if self._on_oom == "fail":
-            raise self._failed(f"{where}; allow steps down (on_oom=degrade), or set a smaller tile or batch", said)
+            raise self._failed(
+                f"{where}; allow steps down (on_oom=degrade), or set a smaller upscaler.tile or upscaler.batch", said
+            )
         now = min(plan.tile or math.inf, max(height, width))
         half = max(math.ceil(now / 2), self._tiling.smallest)
         if plan.batch > 1:

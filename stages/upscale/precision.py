@@ -49,7 +49,7 @@ def choose(device: str = "auto", precision: str = "auto") -> Choice:
     """
     where = _device(device)
     if precision not in PRECISIONS:
-        raise _refused(f"precision={precision} is no precision; use {', '.join(PRECISIONS)}")
+        raise _refused(f"upscaler.precision={precision} is no precision; use {', '.join(PRECISIONS)}")
     return _on_cpu(precision) if where == "cpu" else _on_cuda(where, precision)
 
 
@@ -57,14 +57,14 @@ def _device(asked: str) -> str:
     import torch
 
     if not _DEVICE.match(asked):
-        raise _refused(f"device={asked} is no device; use auto, cpu, cuda or cuda:<number>")
+        raise _refused(f"upscaler.device={asked} is no device; use auto, cpu, cuda or cuda:<number>")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "cpu" or (asked == "auto" and not count):
         return "cpu"
     number = int(asked.partition(":")[2] or 0)
     if number >= count:
         here = f"this machine has {count} CUDA devices that torch {torch.__version__} can use"
-        raise _refused(f"device={asked}: {here}; use device=auto or device=cpu")
+        raise _refused(f"upscaler.device={asked}: {here}; use auto or cpu")
     return f"cuda:{number}"
 
 
@@ -77,7 +77,9 @@ def _on_cpu(asked: str) -> Choice:
         return Choice("cpu", "fp32", "fp32: the CPU has no AVX512-BF16 and no AMX")
     if asked != "fp32" and asked not in units:
         unit = "AVX512-BF16 or AMX" if asked == "bf16" else "AMX-FP16"
-        raise _refused(f"precision={asked}: this CPU has no {unit}, and would compute it slower than fp32; use auto")
+        raise _refused(
+            f"upscaler.precision={asked}: this CPU has no {unit}, and would compute it slower than fp32; use auto"
+        )
     return Choice("cpu", asked, f"{asked}: as asked")
 
 
@@ -114,7 +116,9 @@ def _on_cuda(device: str, asked: str) -> Choice:
             device, "fp32", f"fp32: {name} has no matrix units for fp16"
         )  # fmt: skip
     if asked == "bf16" and major < 8:
-        raise _refused(f"precision=bf16: {name} cannot compute in it (compute capability 8.0); use fp16 or auto")
+        raise _refused(
+            f"upscaler.precision=bf16: {name} cannot compute in it (compute capability 8.0); use fp16 or auto"
+        )
     return Choice(device, asked, f"{asked}: as asked")
 
 

@@ -243,5 +243,7 @@ def _effective(config: EncoderConfig, model: ModelFacts, precision: str) -> dict
 def _others_said(film: Film) -> list[str]:
     """A film's further video streams are not made larger."""
     count = len(film.pictures) - 1
-    said = f"{film.path.name}: its {count} further video stream{'s are' if count > 1 else ' is'} copied as it is"
-    return [said] if count else []
+    copied = (
+        f"{count} further video streams are copied as they are" if count > 1 else "1 further video stream is copied"
+    )
+    return [f"{film.path.name}: {copied}"] if count else []
