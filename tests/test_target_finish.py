@@ -203,6 +203,7 @@ def test_hard_scenes_that_no_window_shows_are_seen_when_the_film_is_finished(tmp
 def test_an_even_film_is_known_by_some_of_its_windows(tmp_path, monkeypatch):
     """As an hour would be with 32 windows, so here 76 s with 9 of 38."""
     monkeypatch.setattr("stages.video.target_score.LEAST_CELLS", 8)
+    monkeypatch.setattr("stages.video.target_score.DENSEST", 4)
     path, memory = tmp_path / "long.mkv", tmp_path / "probes.sqlite"
     ffmpeg("-f", "lavfi", "-t", "76", "-i", "testsrc2=s=96x64:r=5,noise=alls=9:allf=t:all_seed=4,format=yuv420p",
            "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-g", "50", path)  # fmt: skip
@@ -221,7 +222,7 @@ def test_an_even_film_is_known_by_some_of_its_windows(tmp_path, monkeypatch):
 
 
 def test_cells_are_taken_ever_denser_until_the_answer_is_certain():
-    assert strides(127) == [1] and strides(128) == [4, 1] and strides(1800) == [32, 16, 8, 4, 1]
+    assert strides(255) == [1] and strides(256) == [8, 1] and strides(1800) == [32, 16, 8, 1]
     aim = vmaf(93)
     assert certain(aim, 93.2, 0.2) and not certain(aim, 93.4, 0.2), "may still be off"
     assert certain(aim, 95, 0.2) and not certain(aim, 95, 0.4), "off, but by how much?"
