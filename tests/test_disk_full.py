@@ -4,19 +4,13 @@ import subprocess
 
 import pytest
 from cli import drill, lines, step
+from disk_help import mounted
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    disk = tmp_path / "small"
-    disk.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("mounting a small tmpfs needs root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "small", "6m") as disk:
+        yield disk
 
 
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(tmp_path, small_disk):

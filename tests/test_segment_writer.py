@@ -16,6 +16,7 @@ import av
 import numpy as np
 import pytest
 from colour_help import LIGHT, PQ, SDR, ffmpeg, first_light, same_light
+from disk_help import mounted
 from encoder_help import fast, has_nvidia
 
 from stages.contract import Failure, StageError
@@ -468,13 +469,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "small"
-    disk.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
-    if not sys.platform.startswith("linux") or subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small tmpfs needs root on Linux")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "small", "300k") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("room_kb", [0, 20, 100, 250])

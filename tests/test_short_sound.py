@@ -1,12 +1,12 @@
 """The sound of a short film: speech to the sample, no click, no drift, the loudness asked for."""
 
-import subprocess
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from audio_material import babble, read_planes, write_wav
+from disk_help import mounted
 from short_film_help import (
     RATE,
     click,
@@ -257,13 +257,8 @@ def test_a_track_that_was_cut_off_is_refused(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    disk = tmp_path / "small"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small tmpfs needs root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "small", "200k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_one_sentence(tmp_path, small_disk):

@@ -1,4 +1,4 @@
-"""Frames that repeat an earlier one take its result: to the bit where they are equal, within a tolerance where asked."""
+"""Frames that repeat an earlier one take its result: equal to the bit, or within a tolerance where asked."""
 
 import numpy as np
 import pytest

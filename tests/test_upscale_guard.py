@@ -1,6 +1,5 @@
 """The disk: an estimate that is not passed, a rate that keeps to the limit, a pause where room gets short."""
 
-import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from disk_help import mounted
 from encoder_help import fast
 
 from stages.contract import Failure, StageError
@@ -244,13 +244,8 @@ def test_the_rate_is_one_that_every_encoder_takes():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    disk = tmp_path / "small"
-    disk.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small tmpfs needs root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "small", "8m") as disk:
+        yield disk
 
 
 def test_a_disk_with_room_is_no_matter(tmp_path):
