@@ -35,6 +35,7 @@ from stages.contract import StageError
 from stages.settings import Problem
 
 _TRACKER_START_S = 15.0
+_EXIT_CODES = {"ok": 0, "failed": 1, "killed": 130}
 
 
 def tune(arguments: Arguments) -> int:
@@ -121,22 +122,27 @@ class _Tuning:
             write_json(self._folder / "tracking.json", {**tracking, "closed": None})
 
     def _search(self, tracker: Tracker, made: Sequence[Sample], *, alone: bool) -> int:
-        study, status = self._study(tracker, made), "killed"
+        status = "killed"
         try:
+            study = self._study(tracker, made)
             self._take_past(study)
             study.run()
             status = "ok"
             return finish(self._quest, study) if alone else 0
         except KeyboardInterrupt:
             return 130
+        except StageError:
+            status = "failed"
+            raise
         finally:
             if alone:
                 self._end(tracker, status)
 
     def _study(self, tracker: Tracker, made: Sequence[Sample]) -> Study:
-        request, space = self._quest.request, self._quest.fitted(made)
-        book = TrialBook(self._folder / "book")
+        request, book = self._quest.request, TrialBook(self._folder / "book")
         runner = TrialRunner(self._folder, request.words, tracker, self._arguments.config_dir)
+        now = self._quest.now(runner, made) if request.as_good_as_now else None
+        space = self._quest.fitted(made, now)
         sampler = request.sampler or None
         search = Search(space, book, sampler=sampler, total=request.trials, seed=request.seed, rungs=len(made))
         return Study(space, search, book, runner, made, self._quest.memory(made), request.timeout_s, _say)
@@ -151,7 +157,7 @@ class _Tuning:
 
     def _end(self, tracker: Tracker, status: str) -> None:
         sweep = read_json(self._folder / "sweep.json")
-        write_json(self._folder / "sweep.json", {**sweep, "status": status, "exit_code": 0 if status == "ok" else 130})
+        write_json(self._folder / "sweep.json", {**sweep, "status": status, "exit_code": _EXIT_CODES[status]})
         picture = compare_sweep(self._folder)
         if error := tracker.close_sweep(self._folder):
             _say(f"tracking: {error}")
