@@ -4,6 +4,12 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
+# Tests start hundreds of processes: each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+# A test that not even its time limit (pyproject.toml) can end takes its process with it: named as a failure, and the others go on.
+STUCK := -o faulthandler_timeout=240 -o faulthandler_exit_on_timeout=true
+
 .PHONY: demo test proof bench format clean help
 
 help:
@@ -30,7 +36,7 @@ test: $(READY)
 	@$(PY) -m ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(PY) -m mypy
 	@rm -f .coverage .coverage.*
-	@$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --durations=12
+	@$(PY) -m pytest -n 2 --dist worksteal $(STUCK) --cov --cov-report=term:skip-covered --durations=12
 
 proof: $(READY)
 	@$(PY) -m pytest -m proof --timeout 1800

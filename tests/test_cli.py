@@ -5,9 +5,9 @@ import subprocess
 import pytest
 from cli import DRILLS, QUIET, command, drill, environment, lines, reeltune, step
 
+KEY_LIKE = "pipeline=.txt"
 ODD_NAMES = [
     "my film (1), part=2.txt",
-    "pipeline=.txt",
     "-dash.txt",
     'quo\'te "d".txt',
     "a:b%20c.txt",
@@ -20,21 +20,28 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_bare_file_needs_no_quoting(tmp_path, name):
-    lines(tmp_path / name, "one", "two")
-    done = drill(tmp_path, "drill", *(["--", name] if name.startswith("pipeline=") else [name]))
+@pytest.mark.parametrize(
+    "words", [ODD_NAMES[:1], ["--", KEY_LIKE], ODD_NAMES[1:]], ids=["one", "like a key", "many at once"]
+)
+def test_a_bare_file_needs_no_quoting(tmp_path, words):
+    names = [word for word in words if word != "--"]
+    for name in names:
+        lines(tmp_path / name, f"one of {name!r}", "two")
+    done = drill(tmp_path, "drill", *words)
     assert done.code == 0, done.err
-    stem = name.removesuffix(".txt")
-    assert (done.folder / "result" / stem / "000001.txt").read_text() == "one12"
-    assert set(done.run["outputs"]) == {f"{stem}/000001", f"{stem}/000002"}
+    stems = [name.removesuffix(".txt") for name in names]
+    for stem, name in zip(stems, names, strict=True):
+        assert (done.folder / "result" / stem / "000001.txt").read_text() == f"one of {name!r}12"
+    assert set(done.run["outputs"]) == {f"{stem}/00000{number}" for stem in stems for number in (1, 2)}
 
 
+@pytest.mark.untraced
 def test_input_is_the_same_as_a_bare_file(tmp_path):
     lines(tmp_path / "my film (1), part=2.txt", "one")
     assert drill(tmp_path, "drill", "input=my film (1), part=2.txt").code == 0
 
 
+@pytest.mark.untraced
 def test_folders_and_globs(tmp_path):
     (tmp_path / "in").mkdir()
     for name in "ab":
@@ -43,6 +50,7 @@ def test_folders_and_globs(tmp_path):
     assert set(drill(tmp_path, "drill", "in/[a]*").run["outputs"]) == {"a/000001"}
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -90,6 +98,7 @@ def test_tab_completion_answers(tmp_path):
     assert b"profile=balanced" in done.stdout, done.stderr
 
 
+@pytest.mark.untraced
 def test_environment_below_the_command_line(tmp_path):
     lines(tmp_path / "l.txt", "a")
     (tmp_path / ".env").write_text("FFMPEG_AUDIO_BITRATE=96k\n")
@@ -113,6 +122,7 @@ def test_plan_does_nothing_and_says_why(tmp_path):
     assert len(list(tmp_path.glob("outputs/drill/*/*"))) == 1
 
 
+@pytest.mark.untraced
 def test_a_bigger_hardware_than_this_machine_says_so(tmp_path):
     lines(tmp_path / "l.txt", "a")
     done = drill(tmp_path, "drill", "l.txt", "hardware=ryzen6c_12gb")

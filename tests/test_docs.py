@@ -37,6 +37,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), f"{page.name}: no heading #{anchor} in {file.name}"
 
 
+@pytest.mark.untraced
 def test_the_python_of_the_guide_runs(tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", (HOME / "docs" / "guide.md").read_text("utf-8"), re.DOTALL | re.M)
     assert len(blocks) == 2

@@ -59,6 +59,7 @@ def test_word_timings_are_kept_for_later_stages(first):
     assert all(a[1] <= a[2] <= b[1] + 1e-6 for a, b in pairwise(words))
 
 
+@pytest.mark.untraced
 def test_again_one_line_one_setting(first):
     cwd = first.cwd
     again = narrate(cwd, "lines.txt")
@@ -87,6 +88,7 @@ def test_an_unknown_voice_is_refused_before_any_work(tmp_path):
     assert done.code == 2 and done.err.startswith("tts.voice: ") and "martian" in done.err
 
 
+@pytest.mark.untraced
 def test_a_sweep_compares_quality(tmp_path):
     lines(tmp_path / "l.txt", *TEXTS[:2])
     done = narrate(tmp_path, "-m", "l.txt", "profile=fast,quality")
@@ -103,6 +105,7 @@ def test_normalising_reaches_the_loudness(tmp_path):
     assert abs(done.run["metrics"]["quality.lufs"] + 20) < 0.6
 
 
+@pytest.mark.untraced
 def test_the_ffmpeg_program_does_the_same(tmp_path):
     lines(tmp_path / "l.txt", TEXTS[0])
     done = narrate(tmp_path, "l.txt", "audio.backend=ffmpeg", "media.hwaccel=cuda")
@@ -116,6 +119,7 @@ def test_a_voice_from_elsewhere_is_plain_wav_in_the_cache(first):
         assert sound.getnchannels() == 1 and sound.getsampwidth() == 2
 
 
+@pytest.mark.untraced
 def test_a_code_that_is_only_a_language_of_a_voice_speaks(tmp_path):
     """espeak-ng lists `en-gb` as a language; no voice has that name."""
     lines(tmp_path / "l.txt", "hello")

@@ -65,6 +65,7 @@ def test_threads_are_those_of_the_task(tmp_path):
     assert not notes(done)
 
 
+@pytest.mark.untraced
 def test_memory_beyond_the_worker_s_is_held_by_the_task(tmp_path):
     lines(tmp_path / "l.txt", *[f"sleep=0.4 mb=450 {n}" for n in range(3)], "sleep=0.4 mb=50")
     done = work(tmp_path, UNPLANNED)
@@ -74,6 +75,7 @@ def test_memory_beyond_the_worker_s_is_held_by_the_task(tmp_path):
     assert not notes(done)
 
 
+@pytest.mark.untraced
 def test_sessions_are_those_of_the_task(tmp_path):
     lines(tmp_path / "l.txt", *[f"sleep=0.3 sessions={n % 2} {n}" for n in range(4)])
     gpu = ["hardware.use_gpu=true", "hardware.vram_mb=1000", "hardware.encoder_sessions=1"]
@@ -82,6 +84,7 @@ def test_sessions_are_those_of_the_task(tmp_path):
     assert most(done, {"1": 0, "2": 1, "3": 0, "4": 1}) == 1
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("large", "wants"), [("mb=5000", "5000 MB of memory (of 1000)"), ("threads=9", "9 CPU threads (of 4)")]
 )
@@ -105,6 +108,7 @@ def test_a_large_task_gets_the_memory_of_idle_workers(tmp_path):
     assert len(done.tasks("done", "work")) == 2 and not notes(done)
 
 
+@pytest.mark.untraced
 def test_a_worker_count_that_the_user_set_is_honoured(tmp_path):
     lines(tmp_path / "l.txt", *[f"sleep=0.8 threads=4 {n}" for n in range(3)])
     done = work(tmp_path, UNPLANNED, "workers.work=3")
@@ -112,6 +116,7 @@ def test_a_worker_count_that_the_user_set_is_honoured(tmp_path):
     assert most(done, dict.fromkeys("123", 1)) == 3 and not notes(done)
 
 
+@pytest.mark.untraced
 def test_a_count_that_was_set_still_holds_after_a_step_down(tmp_path):
     lines(tmp_path / "l.txt", *[f"t{n}" for n in range(6)])
     words = ["workers.first=4", *step("first", oom_above=4, cpu_threads=4, sleep_s=0.5)]
@@ -153,6 +158,7 @@ def test_a_step_down_changes_what_waiting_tasks_take(tmp_path):
     assert [said["limit"] for said in limits_of(done)] == ["RLIMIT_DATA 450 MB"] * 3, "not those of before"
 
 
+@pytest.mark.untraced
 @linux
 def test_workers_of_such_stages_are_not_pinned_and_no_limit_is_none(tmp_path):
     lines(tmp_path / "l.txt", "mb=100 take=400")

@@ -55,6 +55,7 @@ def long_list(tmp_path):
 WORDS = [*DRILLS, *QUIET, "pipeline=drill", "l.txt", *step("first", busy_s=0.04)]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("who", ["child", "parent", "worker"])
 def test_killed_and_continued(long_list, who):
     process = start(long_list, *WORDS)
@@ -80,6 +81,7 @@ def test_killed_and_continued(long_list, who):
         assert not (before / ".scratch").exists()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("who", ["child", "parent"])
 def test_programs_of_a_killed_run_do_not_live_on(tmp_path, who):
     """A program in a session of its own, as FFmpeg is run: its worker is killed with the job, it must end too."""
@@ -130,6 +132,7 @@ def test_ctrl_c_ends_cleanly(long_list):
     assert run["counts"]["ok"] >= 1 and not list((long_list / "outputs").rglob(".part-*"))
 
 
+@pytest.mark.untraced
 @pytest.mark.proof
 def test_ten_kills_at_random_moments(long_list):
     chance = random.Random(7)

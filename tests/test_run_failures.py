@@ -13,6 +13,7 @@ def listed(tmp_path):
     return tmp_path
 
 
+@pytest.mark.untraced
 def test_bad_input_fails_alone(listed):
     done = drill(listed, "drill", "l.txt", *step("first", fail_on="bad"))
     assert done.code == 3 and done.run["status"] == "partial"
@@ -23,12 +24,14 @@ def test_bad_input_fails_alone(listed):
     assert done.tasks("blocked", "last") == ["l/000002"]
 
 
+@pytest.mark.untraced
 def test_none_done_is_exit_1(tmp_path):
     lines(tmp_path / "l.txt", "bad", "bad too")
     done = drill(tmp_path, "drill", "l.txt", *step("first", fail_on="bad"))
     assert done.code == 1 and done.run["status"] == "failed"
 
 
+@pytest.mark.untraced
 def test_the_replay_command_of_a_dead_letter_works(listed):
     once = step("first", fail_on="bad", times=1, state_dir=str(listed))
     first = drill(listed, "drill", "l.txt", *once)
@@ -56,6 +59,7 @@ def test_network_failures_are_tried_again(listed):
     assert [e["attempt"] for e in done.events("retry")] == [1, 2]
 
 
+@pytest.mark.untraced
 def test_network_failures_end_when_tries_are_used_up(listed):
     done = drill(listed, "drill", "l.txt", "retry.base_s=0.01", "retry.network=1", *step("first", network_on="bad"))
     assert done.code == 3 and done.failures()[0]["attempts"] == 2
@@ -94,12 +98,14 @@ def test_out_of_memory_goes_down_the_ladder(listed):
     assert (done.folder / "result" / "l" / "000001.txt").read_text() == "a12"
 
 
+@pytest.mark.untraced
 def test_work_done_after_a_step_down_is_found_again(listed):
     drill(listed, "drill", "l.txt", *step("first", oom_above=2))
     again = drill(listed, "drill", "l.txt", *step("first", oom_above=2, batch=2))
     assert not again.tasks("done", "first")
 
 
+@pytest.mark.untraced
 def test_what_the_user_set_is_not_lowered_in_silence(listed):
     refused = drill(listed, "drill", "l.txt", *step("first", oom_above=2, batch=8))
     assert refused.code == 1 and not [e for e in refused.events("degrade") if "batch" in e["changes"]]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import pytest
 from cli import drill, lines, step
 
 
@@ -28,6 +29,7 @@ def test_items_stream_through_the_stages(tmp_path):
     assert first_end < last_begin
 
 
+@pytest.mark.untraced
 def test_again_all_comes_from_the_cache(tmp_path):
     lines(tmp_path / "l.txt", "a", "b", "c")
     first = drill(tmp_path, "drill", "l.txt")
@@ -38,6 +40,7 @@ def test_again_all_comes_from_the_cache(tmp_path):
     assert (again.folder / "result" / "l" / "000002.txt").read_text() == "b12"
 
 
+@pytest.mark.untraced
 def test_one_line_changed_redoes_one_item(tmp_path):
     lines(tmp_path / "l.txt", "a", "b", "c")
     drill(tmp_path, "drill", "l.txt")
@@ -55,6 +58,7 @@ def test_a_changed_setting_redoes_exactly_what_depends_on_it(tmp_path):
     assert not neutral.tasks("done")
 
 
+@pytest.mark.untraced
 def test_equal_work_is_done_once(tmp_path):
     lines(tmp_path / "l.txt", *["same"] * 20)
     done = drill(tmp_path, "drill", "l.txt", *step("first", busy_s=0.05))
@@ -74,6 +78,7 @@ def test_a_damaged_finished_file_is_made_again(tmp_path):
     assert (again.folder / "result" / "l" / "000001.txt").read_text() == "a12"
 
 
+@pytest.mark.untraced
 def test_a_missing_cache_object_is_made_again(tmp_path):
     lines(tmp_path / "l.txt", "a", "b")
     drill(tmp_path, "drill", "l.txt")
@@ -82,6 +87,7 @@ def test_a_missing_cache_object_is_made_again(tmp_path):
     assert again.code == 0 and len(again.tasks("done", "last")) == 2 and not again.tasks("done", "first")
 
 
+@pytest.mark.untraced
 def test_worker_counts_are_honoured_even_above_the_cores(tmp_path):
     lines(tmp_path / "l.txt", *[f"t{i}" for i in range(16)])
     done = drill(tmp_path, "drill", "l.txt", "workers.first=8", *step("first", sleep_s=0.3))
@@ -89,6 +95,7 @@ def test_worker_counts_are_honoured_even_above_the_cores(tmp_path):
     assert done.run["effective"]["workers.first"] == 8
 
 
+@pytest.mark.untraced
 def test_waiting_stages_run_many_tasks_in_one_process(tmp_path):
     lines(tmp_path / "l.txt", *[f"t{i}" for i in range(16)])
     done = drill(tmp_path, "drill", "l.txt", *step("first", threads=16, sleep_s=0.5, cpu_threads=0.05))

@@ -77,6 +77,7 @@ def test_sound_and_pictures_are_of_one_length(first):
     assert abs(pictures.seconds - sound.seconds) <= Fraction(1, 25)
 
 
+@pytest.mark.untraced
 def test_one_scene_edited_redoes_that_scene_and_the_merge(first, tmp_path):
     cwd = tmp_path / "edited"
     shutil.copytree(first.cwd, cwd, symlinks=True)
@@ -94,6 +95,7 @@ def test_one_scene_edited_redoes_that_scene_and_the_merge(first, tmp_path):
     assert before[:20] == after[:20] and before[-20:] == after[-20:] and before != after
 
 
+@pytest.mark.untraced
 def test_the_saved_script_gives_the_same_film(first, tmp_path):
     cwd = tmp_path / "again"
     shutil.copytree(first.cwd, cwd, symlinks=True)
@@ -106,6 +108,7 @@ def test_the_saved_script_gives_the_same_film(first, tmp_path):
     assert made == packets(first.folder / "result" / "it's a story.mp4")
 
 
+@pytest.mark.untraced
 def test_killed_at_any_stage_it_goes_on(first, tmp_path):
     (tmp_path / "it's a story.md").write_text(STORY, encoding="utf-8")
     for stage in ("speech", "clip"):
@@ -131,6 +134,7 @@ def wait_for(cwd, words):
     raise AssertionError(f"no {words} within a minute")
 
 
+@pytest.mark.untraced
 def test_words_of_all_kinds(tmp_path):
     """Quotes, tags, colons, emoji, right-to-left, signs without a font: a film, and what is missing is said."""
     scenes = [
@@ -149,6 +153,7 @@ def test_words_of_all_kinds(tmp_path):
     assert any("font" in note for note in done.run["notes"]), done.run["notes"]
 
 
+@pytest.mark.untraced
 def test_a_bad_scene_is_one_sentence_and_the_other_scripts_go_on(tmp_path):
     (tmp_path / "bad.yaml").write_text("scenes: [{text: hi, image: missing.png}]", encoding="utf-8")
     (tmp_path / "good.txt").write_text("Only one scene here.", encoding="utf-8")

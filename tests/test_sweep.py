@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from cli import DRILLS, QUIET, drill, lines, start, step
 
 
@@ -47,6 +48,7 @@ def test_jobs_side_by_side_under_joblib(tmp_path):
     assert all(json.loads((tmp_path / j["run_dir"] / "run.json").read_text())["status"] == "ok" for j in jobs)
 
 
+@pytest.mark.untraced
 def test_three_runs_of_the_same_second(tmp_path):
     lines(tmp_path / "l.txt", "a", "b")
     words = [*DRILLS, *QUIET, "pipeline=drill", "l.txt", *step("first", busy_s=0.2)]

@@ -144,6 +144,7 @@ def test_segments_go_when_the_film_is_done_and_the_same_command_does_nothing(cli
     assert statuses(scored, "segment") == ["cached"] * 3 and statuses(scored, "score") == ["done"]
 
 
+@pytest.mark.untraced
 def test_a_run_that_is_broken_off_keeps_its_segments(clip, tmp_path):
     run = start(tmp_path, *QUIET, *QUICK, "upscaler.segment_s=0.5", str(clip))
     deadline = time.monotonic() + 120
@@ -157,6 +158,7 @@ def test_a_run_that_is_broken_off_keeps_its_segments(clip, tmp_path):
     assert stored(tmp_path) == 1
 
 
+@pytest.mark.untraced
 def test_the_same_film_twice_in_one_run_shares_its_segments(clip, tmp_path):
     twin = tmp_path / "twin.mp4"
     twin.write_bytes(clip.read_bytes())
@@ -165,6 +167,7 @@ def test_the_same_film_twice_in_one_run_shares_its_segments(clip, tmp_path):
     assert stored(tmp_path) == 1 and len(done.run["outputs"]) >= 2
 
 
+@pytest.mark.untraced
 def test_two_runs_at_once_take_nothing_from_each_other(clip, tmp_path):
     """The second joins the same segments into another container, and is in the midst of it when the first ends."""
     runs = [
@@ -175,6 +178,7 @@ def test_two_runs_at_once_take_nothing_from_each_other(clip, tmp_path):
     assert stored(tmp_path) == 1, "whoever ended last let go of them"
 
 
+@pytest.mark.untraced
 def test_who_wants_to_keep_them_can(clip, tmp_path):
     upscale(tmp_path, clip, "pipeline.stages.segment.transient=false")
     assert stored(tmp_path) == 4

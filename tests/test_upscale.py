@@ -13,6 +13,7 @@ from film_help import apart, film, held
 
 H264 = ("-c:v", "libx264", "-g", "25", "-c:a", "aac")
 QUICK = ("encoder=x264", "profile=fast", "encoder.threads=2")
+pytestmark = pytest.mark.untraced
 
 
 def upscale(cwd, *words, **env):

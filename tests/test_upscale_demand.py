@@ -14,6 +14,8 @@ from stages.upscale.segment import UpscaleSegment
 from stages.upscale.settings import UpscaleSegmentSettings
 from stages.video.piece import PICTURES, SIDES, Piece
 
+pytestmark = pytest.mark.untraced
+
 X264 = {**own_config("x264").__dict__, "pix_fmt": "yuv420p", "preset": "medium", "threads": 2}
 HD = Order(
     stream=0, size=(1280, 720), time_base="1/25", decode=(None, None), keep=(None, None), count=50, frames=(0, 50),
@@ -65,9 +67,9 @@ def test_tasks_say_what_they_take_and_workers_what_they_hold():
 
 def test_a_segment_takes_no_more_than_it_said(tmp_path):
     """A real one, with all the frames that its encoder looks ahead for."""
-    size = (640, 360)
+    size = (480, 270)
     path = tmp_path / "clip.mp4"
-    grain = f"testsrc2=s={size[0]}x{size[1]}:r=25:d=3,noise=alls=8:allf=t"
+    grain = f"testsrc2=s={size[0]}x{size[1]}:r=25:d=2.6,noise=alls=8:allf=t"
     ffmpeg("-f", "lavfi", "-i", grain, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", path)
     words = ["upscaler=lanczos", "encoder=x264", "encoder.preset=medium", "encoder.threads=2"]
     done = reeltune(tmp_path, *QUIET, "pipeline=upscale", str(path), *words)
@@ -80,9 +82,9 @@ def test_a_segment_takes_no_more_than_it_said(tmp_path):
 
 def test_one_that_wants_more_than_there_is_runs_alone_and_says_so(tmp_path):
     path = tmp_path / "clip.mp4"
-    source = ("-f", "lavfi", "-i", "testsrc2=s=1600x900:r=25", "-frames:v", 4)
+    source = ("-f", "lavfi", "-i", "testsrc2=s=1024x576:r=25", "-frames:v", 2)
     ffmpeg(*source, "-c:v", "libx264", "-pix_fmt", "yuv420p", path)
-    words = ["upscaler=lanczos", "encoder=x264", "encoder.preset=medium", "hardware.ram_mb=1900"]
+    words = ["upscaler=lanczos", "encoder=x264", "encoder.preset=veryslow", "hardware.ram_mb=1900"]
     done = reeltune(tmp_path, *QUIET, "pipeline=upscale", str(path), *words)
     assert done.code == 0, done.err
     assert any("MB of memory (of " in note and "such a task runs alone" in note for note in done.run["notes"])

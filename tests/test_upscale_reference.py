@@ -12,6 +12,7 @@ HOME = Path(__file__).resolve().parent.parent
 QUICK = ("encoder=x264", "encoder.preset=veryfast", "encoder.quality=6", "encoder.threads=2", "upscaler.disk_factor=0")
 SIZE = (256, 192)
 UNSEEN = 4242  # a seed that the embedded network was not trained with
+pytestmark = pytest.mark.untraced
 
 
 @pytest.fixture(scope="module")
