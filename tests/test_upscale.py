@@ -102,7 +102,7 @@ def test_a_segment_that_was_damaged_by_hand_is_made_again(tmp_path):
 
 def test_no_frame_is_ever_a_file(tmp_path):
     """Everything that appears while it runs, anywhere below: segments, films, journals; no picture of a frame."""
-    source = film(tmp_path / "clip.mp4", *H264, seconds=4)
+    source = film(tmp_path / "clip.mp4", *H264, seconds=2)
     run = start(tmp_path, *QUIET, "pipeline=upscale", str(source), *QUICK, "upscaler.segment_s=1")
     seen: set[str] = set()
     while run.poll() is None:
