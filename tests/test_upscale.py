@@ -62,7 +62,7 @@ def test_again_nothing_is_done_and_a_tile_size_redoes_no_frame(first):
 
 
 def test_killed_in_the_middle_the_film_is_the_same_to_the_bit(tmp_path):
-    source = film(tmp_path / "long.mp4", *H264, seconds=4, size="160x96")
+    source = film(tmp_path / "long.mp4", *H264, seconds=3, size="160x96")
     words = [*QUIET, "pipeline=upscale", str(source), *QUICK, "upscaler.segment_s=0.5", "upscaler.stabilise=light"]
     (tmp_path / "whole").mkdir()
     whole = reeltune(tmp_path / "whole", *words)
@@ -83,7 +83,7 @@ def test_killed_in_the_middle_the_film_is_the_same_to_the_bit(tmp_path):
 
 
 def test_a_segment_that_was_damaged_by_hand_is_made_again(tmp_path):
-    source = film(tmp_path / "clip.mp4", *H264, seconds=4)
+    source = film(tmp_path / "clip.mp4", *H264, seconds=3)
     words = ["input=" + str(source), *QUICK, "upscaler=lanczos", "upscaler.segment_s=1"]
     words += ["pipeline.stages.segment.transient=false"]  # as after a break: the others are still there
     first = upscale(tmp_path, *words)
