@@ -171,12 +171,13 @@ def test_quality_is_taken_only_where_scoring_has_no_say_in_the_speed(tmp_path):
     told(tmp_path, "a")
     found = Keys(QUALITY, THERE)
 
-    def taken(space=SPACE, known=True, alone=True):
-        return Memory(space, None, Known(tmp_path) if known else None, alone).quality(found)
+    def taken(space=SPACE, known=True, after=True):
+        return Memory(space, None, Known(tmp_path) if known else None, after).quality(found)
 
     assert taken().figures == {VMAF: 95.5}
-    assert taken(alone=False) is None, "one film is scored while the next is made"
-    assert taken(dataclasses.replace(SPACE, objective=Goal("throughput.items_per_s"))) is None
+    assert taken(dataclasses.replace(SPACE, objective=Goal("throughput.items_per_s"))).figures == {VMAF: 95.5}
+    assert taken(after=False) is None, "one film is scored while the next is made"
+    assert taken(dataclasses.replace(SPACE, objective=Goal("wall_s", "min"))) is None
     assert taken(dataclasses.replace(SPACE, quality=Goal("quality.ssim"))) is None
     assert taken(known=False) is None
 

@@ -116,7 +116,7 @@ def test_stages_say_what_can_be_searched():
     found = declared_keys(stages)
     assert found["profile.audio.bitrate"] == ("96k", "128k", "192k", "256k")
     assert "audio.backend" not in found, "it is not taken from the config"
-    assert found["tts.concurrency"] == (8, 16, 32, 64)
+    assert found["tts.begin"] == (4, 8, 16, 32)
     assert {"workers.encode", "workers.speak"} <= set(found)
 
 
@@ -171,6 +171,7 @@ MISTAKES = [
     ("trials: 7", "samples: {seconds: [9, 4]}", "samples.seconds: [9, 4] does not grow; list larger"),
     ("trials: 7", "samples: {keep: 2}", "samples.keep: 2 is no share; give it a number such as 0.34"),
     ("trials: 7", "monotone: {encoder.presets: {speed: falls}}", "monotone.encoder.presets: is not searched (did you"),
+    ("trials: 7", "words: [cache.enabled]", "words: 'cache.enabled' is no setting; write them like"),
     ("trials: 7", "monotone: {encoder: {speed: drops}}", "monotone.encoder: {'speed': 'drops'} says nothing; write"),
 ]
 

@@ -140,7 +140,8 @@ class _Tuning:
 
     def _study(self, tracker: Tracker, made: Sequence[Sample]) -> Study:
         request, book = self._quest.request, TrialBook(self._folder / "book")
-        runner = TrialRunner(self._folder, request.words, tracker, self._arguments.config_dir)
+        words = [*self._quest.space.words, *request.words]  # the later of two that say the same counts
+        runner = TrialRunner(self._folder, words, tracker, self._arguments.config_dir)
         now = self._quest.now(runner, made) if request.as_good_as_now else None
         space = self._quest.fitted(made, now)
         sampler = request.sampler or None

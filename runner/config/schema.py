@@ -82,6 +82,7 @@ class QualityConfig:
         "auto",
         "items to score per run: a number, `all`, or auto (8 in a sweep; else none, all with a reference or a target)",
     )
+    after: bool = setting(False, "score when all else is done, so that speeds are those of the work alone")
     reference: str = setting(
         "", "film to compare finished films with, or a folder of such named like the inputs; empty: the inputs"
     )

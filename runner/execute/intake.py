@@ -19,6 +19,10 @@ class Intake:
         self._graph = graph
         self._items = items
 
+    def may_open(self, count: int) -> bool:
+        """Whether the window has room for one more, with so many open, and the list may have one."""
+        return not self.exhausted and count < self._plan.policy.batch_size
+
     def next(self) -> RootState | PlannedItem | None:
         """The next root; an item that cannot be one comes as it was planned; None at the end."""
         planned = next(self._items, None)

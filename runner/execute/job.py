@@ -75,7 +75,8 @@ class Job:
         stages = sorted(self.scheduler.graph.nodes.values(), key=lambda n: n.depth)
         self.journal.event(
             "start", epoch=self.epoch, pid=os.getpid(), pipeline=self.plan.pipeline, stages=[n.name for n in stages],
-            items=self.plan.items, slots={name: lane.target for name, lane in self.scheduler.lanes.items()},
+            items=self.plan.items, after=list(self.plan.policy.after),
+            slots={name: lane.target for name, lane in self.scheduler.lanes.items()},
         )  # fmt: skip
         for text in self.plan.notes:
             self.journal.event("note", text=text)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.execute.admission import Admission, Hold
+from runner.execute.afterwards import Afterwards
 from runner.execute.attempt import Attempt
 from runner.execute.failures import LADDER, Fault, Retries, fault_of
 from runner.execute.intake import Intake
@@ -71,6 +72,7 @@ class Scheduler:
         self._flying: dict[str, list[Attempt]] = {}
         self._stop: str | None = None
         self._serial = 0
+        self._afterwards = Afterwards(plan.policy.after)
         self._retries = Retries(**plan.policy.retry)  # type: ignore[arg-type]
 
     # --- the loop --------------------------------------------------------------------------
@@ -128,7 +130,7 @@ class Scheduler:
 
     def _open_root(self) -> bool:
         """Open one more root when the window has room; False when there is none to open now."""
-        if self._intake.exhausted or len(self._roots) >= self.plan.policy.batch_size:
+        if not self._intake.may_open(len(self._roots)):
             return False
         root = self._intake.next()
         if isinstance(root, PlannedItem):
@@ -190,15 +192,21 @@ class Scheduler:
     # --- running ---------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
+        more = bool(self._offers) or self._intake.may_open(len(self._roots))
         while self._stop is None:
-            for lane in sorted(self.lanes.values(), key=self.admission.urgency):
-                if lane.ready and (hold := self.admission.admit(lane, lane.ready[0])):
+            free = self._afterwards.free(self.lanes, more=more)
+            for lane in sorted(free, key=self.admission.urgency):
+                if hold := self.admission.admit(lane, lane.ready[0]):
                     self._underway.spawn(self._execute(lane, heapq.heappop(lane.ready), hold))
                     break
             else:
                 return
 
     async def _execute(self, lane: Lane, attempt: Attempt, hold: Hold) -> None:
+        with self._afterwards.under_way(lane.node.name):
+            await self._run(lane, attempt, hold)
+
+    async def _run(self, lane: Lane, attempt: Attempt, hold: Hold) -> None:
         attempt.tries += 1
         digest, policy = lane.digest, self.plan.policy
         spent: dict[str, Any] = {"t0": self._recorder.now(), "worker": hold.worker.name, "attempt": attempt.tries}

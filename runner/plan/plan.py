@@ -66,6 +66,7 @@ class Policy:
     nice: int = 5
     rates: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     force: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def load_plan(path: Path) -> Plan:
     stages = {name: _stage_plan(raw) for name, raw in said.pop("stages").items()}
     policy = said.pop("policy")
     policy["rates"] = {name: (grants, per_s) for name, (grants, per_s) in policy["rates"].items()}
-    policy["force"] = tuple(policy["force"])
+    policy |= {name: tuple(policy.get(name) or ()) for name in ("force", "after")}
     said["notes"] = tuple(said["notes"])
     return Plan(stages=stages, policy=Policy(**policy), **said)
 

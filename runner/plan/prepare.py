@@ -65,7 +65,7 @@ def make_plan(checked: Checked, budget: Budget, run: RunDir, *, in_sweep: bool =
         stages=stages,
         capacity=dataclasses.asdict(capacity),
         items=0,
-        policy=dataclasses.replace(_policy(root, run), force=_anew(root, stages, in_sweep)),
+        policy=dataclasses.replace(_policy(root, run), force=_anew(root, stages, in_sweep), after=_after(checked)),
         notes=budget.notes,
     )
     return plan, problems
@@ -87,6 +87,14 @@ def _anew(root: Root, stages: Mapping[str, StagePlan], in_sweep: bool) -> tuple[
     if root.cache.fresh == "never" or (root.cache.fresh == "auto" and not in_sweep):
         return ()
     return tuple(name for name, stage in stages.items() if stage.threads == 1)
+
+
+def _after(checked: Checked) -> tuple[str, ...]:
+    """Stages that wait until all else is done: those that only look at what was made."""
+    if not checked.root.quality.after:
+        return ()
+    nodes = checked.graph.nodes.values()
+    return tuple(node.name for node in nodes if node.optional and not checked.graph.consumers(node.name))
 
 
 def _fitted(config: Any, budget: Budget) -> Any:

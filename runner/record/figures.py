@@ -37,11 +37,12 @@ def last_sample_t(samples: Path) -> float:
 
 
 def journal_metrics(tally: Tally, ok: int, wall_s: float) -> dict[str, float]:
-    """All that the journal says in numbers."""
+    """All that the journal says in numbers. Speeds do not count the time in which scoring was all that went on."""
     metrics: dict[str, float] = {}
-    if wall_s > 0:
-        metrics["throughput.items_per_s"] = ok / wall_s
-    metrics |= _task_metrics(tally.stages, wall_s)
+    made_s = wall_s - tally.aside.seconds
+    if made_s > 0:
+        metrics["throughput.items_per_s"] = ok / made_s
+    metrics |= _task_metrics(tally.stages, made_s)
     if tally.bytes:
         metrics.setdefault(
             "size.bytes", tally.bytes
@@ -53,15 +54,15 @@ def journal_metrics(tally: Tally, ok: int, wall_s: float) -> dict[str, float]:
     return metrics | {f"failures.{name}": count for name, count in sorted(tally.failures.items())}
 
 
-def _task_metrics(stages: dict[str, StageTally], wall_s: float) -> dict[str, float]:
+def _task_metrics(stages: dict[str, StageTally], made_s: float) -> dict[str, float]:
     """Metrics that tasks reported. When two stages report one name, the deeper one judged the finished thing."""
     metrics: dict[str, float] = {}
     for stage in stages.values():
         for name, spread in stage.metrics.items():
             metrics |= _reported(name, spread)
     media_s = max((s.metrics[name].total for s in stages.values() for name in _MEDIA_S if name in s.metrics), default=0)
-    if media_s and wall_s > 0:
-        metrics["throughput.x_realtime"] = media_s / wall_s
+    if media_s and made_s > 0:
+        metrics["throughput.x_realtime"] = media_s / made_s
     if made := [stage.making.fps for stage in stages.values() if stage.making.fps]:
         metrics["throughput.fps"] = min(made)  # a join by stream copy reports frames too, and takes no time
     return metrics

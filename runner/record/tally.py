@@ -80,6 +80,19 @@ class Making:
 
 
 @dataclass(slots=True)
+class Aside:
+    """Seconds in which only scoring went on, after the work: tasks beside each other count once."""
+
+    seconds: float = 0.0
+    _until: float = 0.0
+
+    def add(self, t0: float, t1: float) -> None:
+        """Take one task; tasks come in the order of their ends."""
+        self.seconds += max(0.0, t1 - max(t0, self._until))
+        self._until = max(self._until, t1)
+
+
+@dataclass(slots=True)
 class StageTally:
     """One stage: tasks by status, time, and the metrics that its tasks reported."""
 
@@ -135,6 +148,7 @@ class Tally:
         self.failures: Counter[str] = Counter()
         self.retries = 0
         self.bytes = 0
+        self.aside = Aside()
         self.last_t = 0.0
         self.damaged = 0
         self._on_output = on_output
@@ -166,6 +180,8 @@ class Tally:
         stage, status = event["stage"], event["status"]
         self.stages.setdefault(stage, StageTally()).take(event)
         self.last_t = max(self.last_t, event.get("t1") or 0.0)
+        if stage in (self.start.get("after") or ()) and status in ("done", "failed"):
+            self.aside.add(event["t0"], event["t1"])
         failed = status in ("failed", "blocked")
         last = stage == next(reversed(self.start.get("stages") or [""]))
         self.items.mark(event["item"], SEEN | (FAILED if failed else COMPLETE if last else 0))

@@ -94,7 +94,7 @@ def _speed_args(checked: Checked) -> dict[str, Any]:
         name: {key: _portable(value, root) for key, value in dataclasses.asdict(config).items()}
         for name, config in checked.settings.items()
     }
-    run = {name: _plain(getattr(root, name)) for name in _OF_THE_RUN}
+    run = {name: _plain(getattr(root, name)) for name in _OF_THE_RUN} | {"scored_after": root.quality.after}
     return {"stages": stages, "run": run, "profile": {name: getattr(root.profile, name) for name in _OF_THE_PROFILE}}
 
 

@@ -10,9 +10,9 @@ from runner.tune.identity import Identity
 from runner.tune.known import MEMORY, Keys, Known, Taken
 from runner.tune.space import SearchSpace
 
-# Frames over the time in which they were made. Of a single film scoring comes after that; all other speeds are of the
-# whole run, and a trial that was not scored would look faster than one that was.
-_BEFORE_SCORING = "throughput.fps"
+# Speeds count the time in which something was made (see `runner.record.figures`): whether a trial is scored after that
+# has no say in them.
+_WITHOUT_SCORING = "throughput."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class Memory:
         space: what is searched: its metrics must be known.
         identity: of what all trials have in common.
         known: what was measured before; None to measure everything anew.
-        alone: whether a trial works on a single item.
+        after: whether trials are scored when all else is done, as they are unless the user's words say otherwise.
     """
 
     space: SearchSpace
     identity: Identity
     known: Known | None
-    alone: bool
+    after: bool
 
     def keys(self, composition: Composition, rung: int) -> Keys:
         """Under what the result of a trial is remembered."""
@@ -51,7 +51,7 @@ class Memory:
     @property
     def _scored_after(self) -> bool:
         """Whether scoring begins when all that is timed has ended."""
-        return self.alone and self.space.objective.metric == _BEFORE_SCORING
+        return self.after and self.space.objective.metric.startswith(_WITHOUT_SCORING)
 
     def _enough(self, figures: Mapping[str, float]) -> bool:
         goals = [self.space.objective, *([self.space.quality] if self.space.quality else [])]

@@ -120,7 +120,9 @@ class Quest:
         content = [content_of(self.source, self.files, sample.amount) for sample in made]
         identity = Identity(content, self.prepared.machine, self.versions)
         known = Known(self.outputs) if self.request.known else None
-        return Memory(self.space, identity, known, alone=len(self.files) == 1 and not type(self.source).lists)
+        checked = self.prepared.checked
+        after = checked.root.quality.after or "quality.after" not in checked.user_keys
+        return Memory(self.space, identity, known, after)
 
 
 def as_asked(space: SearchSpace, request: TuneRequest) -> SearchSpace:

@@ -20,7 +20,14 @@ from runner.record.tracking import Tracker
 from runner.tune.known import MEMORY, Taken
 
 # Every trial measures what it was asked to measure: no other encoder, no smaller batch, no finished work.
-_HONEST = ("quality.sample=all", "on_oom=fail", "encoder.fallback=none", "cache.fresh=always", "progress=off")
+_HONEST = (
+    "quality.sample=all",
+    "quality.after=true",
+    "on_oom=fail",
+    "encoder.fallback=none",
+    "cache.fresh=always",
+    "progress=off",
+)
 _UNSCORED = "quality.sample=0"
 _MEMORY = ("gpu_oom", "host_oom")
 _ENDED = ("ok", "partial", "failed")

@@ -115,6 +115,7 @@ class SearchSpace:
         sampler: one of SAMPLERS.
         trials: how many; 0 for a share of the grid.
         monotone: key → {`quality` or `speed`: falls, rises or same} along the values as listed.
+        words: overrides that every trial has, before those of the command line.
     """
 
     name: str
@@ -129,6 +130,7 @@ class SearchSpace:
     repeats: Repeats = Repeats()
     samples: Samples = Samples()
     monotone: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
     @cached_property
     def _points(self) -> tuple[Point, ...]:
@@ -163,7 +165,7 @@ class SearchSpace:
     def digest(self) -> str:
         """Sixteen hex digits of what is searched for: two searches with the same may share their trials."""
         goals = (self.pipeline, self.objective, self.quality, self.floor, self.samples)
-        text = repr(goals) + "".join(point.digest for point in self._points)
+        text = repr(goals) + repr(self.words or "") + "".join(point.digest for point in self._points)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def point(self, values: Mapping[str, Value]) -> Point:

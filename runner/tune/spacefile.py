@@ -13,7 +13,8 @@ from stages.settings import Problem, nearest
 
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 __all__ = ["Sizes", "SpaceError", "known_spaces", "read_space"]
-_FIELDS = ("pipeline", "objective", "quality", "also", "space", "sampler", "trials", "repeats", "samples", "monotone")
+_FIELDS = ("pipeline", "objective", "quality", "also", "space", "sampler", "trials", "repeats", "samples", "monotone",
+           "words")  # fmt: skip
 
 
 class SpaceError(ValueError):
@@ -113,11 +114,21 @@ def _space(reader: Reader, name: str, raw: Mapping[str, Any]) -> SearchSpace | N
             "trials", f"{trials!r} is no number of trials", "give it a whole number, or 0 for 30 % of the grid"
         )
     repeats, samples = _repeats(reader, raw.get("repeats")), _samples(reader, raw.get("samples"))
+    words = _words(reader, raw.get("words"))
     if reader.problems or objective is None:
         return None
     return SearchSpace(
-        name, raw["pipeline"], objective, keys, quality, floor, also, sampler, trials, repeats, samples, monotone
+        name, raw["pipeline"], objective, keys, quality, floor, also, sampler, trials, repeats, samples, monotone,
+        words,
     )  # fmt: skip
+
+
+def _words(reader: Reader, raw: Any) -> tuple[str, ...]:
+    given = as_list(raw)
+    for word in given:
+        if not isinstance(word, str) or "=" not in word:
+            reader.wrong("words", f"{word!r} is no setting", "write them like [cache.enabled=false]")
+    return tuple(str(word) for word in given)
 
 
 def _goal(reader: Reader, key: str, raw: Any) -> Goal | None:
