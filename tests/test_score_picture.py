@@ -5,7 +5,7 @@ import math
 import subprocess
 
 import pytest
-from picture_help import LOSSLESS, PICTURES, footage, recoded, rows_of, score
+from picture_help import LOSSLESS, PICTURES, ffmpeg, footage, recoded, rows_of, score
 
 from stages.contract import Failure, StageError
 from stages.media.ffmpeg import ffmpeg_binary
@@ -267,3 +267,16 @@ def test_an_ffmpeg_without_libvmaf_says_so_and_measures_the_rest(reference, tmp_
     assert any("has no libvmaf" in note for note in result.notes)
     with pytest.raises(StageError, match="VMAF cannot be measured"):
         score(reference, reference, tmp_path / "t", metric="vmaf")
+
+
+def test_a_film_that_changes_its_colour_tags_on_the_way_is_scored_whole(tmp_path):
+    for name in ("bt709", "smpte170m"):
+        told = f"format=yuv420p,setparams=colorspace={name}:color_primaries={name}:color_trc={name}"
+        source = ("-f", "lavfi", "-i", "testsrc2=s=160x96:r=25:d=1", "-vf", told)
+        ffmpeg(*source, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", tmp_path / f"{name}.ts")
+    (tmp_path / "parts.txt").write_text("file bt709.ts\nfile smpte170m.ts\n", encoding="utf-8")
+    ffmpeg("-f", "concat", "-safe", "0", "-i", tmp_path / "parts.txt", "-c", "copy", tmp_path / "both.mp4")
+    recoded(tmp_path / "both.mp4", tmp_path / "coded.mp4", "-c:v", "libx264", "-crf", "30", "-pix_fmt", "yuv420p")
+    found = score(tmp_path / "both.mp4", tmp_path / "coded.mp4", tmp_path / "work")
+    assert found.metrics["quality.frames"] == 50
+    assert 60 < found.metrics["quality.vmaf_mean"] < 95

@@ -16,7 +16,7 @@ from cli import QUIET, reeltune, start
 from film_help import apart, film, held
 from picture_help import ffmpeg
 
-from stages.contract import Artifact, Item, Work
+from stages.contract import Artifact, Failure, Item, StageError, Work
 from stages.media.film import look_at
 from stages.quality.picture import ScorePicture, ScorePictureSettings
 from stages.quality.target import Aim, TargetSettings, aim_of
@@ -153,6 +153,17 @@ def test_without_time_for_it_the_first_film_is_kept_and_a_note_says_so(noisy):
     assert made.metrics["target.corrected"] == 0 and made.metrics["target.quality"] == used
     assert any("it is kept" in note and "raise task_timeout_s" in note for note in made.notes)
     assert case.score(made.files["video"]) == pytest.approx(made.metrics["target.first"])
+
+
+def test_a_film_that_cannot_be_scored_is_kept_and_a_note_says_so(noisy, monkeypatch):
+    def refused(*_):
+        raise StageError(Failure.ENCODER, "this FFmpeg has no libvmaf")
+
+    case, _ = noisy
+    monkeypatch.setattr("stages.video.target_again.score_film", refused)
+    made = case.finish()
+    assert made.files["video"].stat().st_size == made.metrics["size.bytes"] and made.metrics["target.corrected"] == 0
+    assert any("is not known, it is kept as it is: this FFmpeg has no libvmaf" in note for note in made.notes)
 
 
 def test_a_film_without_a_target_is_joined_and_nothing_more(noisy):

@@ -155,7 +155,9 @@ class Scoring:
         """Input words. A seek is exact: FFmpeg decodes from the key frame before, and drops what is before the time."""
         start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
         threads = ["-threads", str(max(1, self.threads // 2))]  # two decoders; more threads only cost
-        return [*threads, *start, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
+        # a film may change its tags on the way; with a new graph the scores before that would be lost
+        once = ["-reinit_filter", "0"]
+        return [*threads, *start, *once, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
 
     def graph(self, window: Window) -> str:
         """The filter graph: both inputs brought to one size, format and range, counted, and given to each metric."""

@@ -66,12 +66,19 @@ class Finisher:
         """The film that is kept, with what was measured and done.
 
         Raises:
-            StageError: as scoring failed; as the second encode failed for want of disk, or by a fault of ours.
+            StageError: as scoring or the second encode failed for want of disk, or by a fault of ours.
         """
+        untouched = {"target.quality": self.sought.quality, "target.corrected": 0.0}
         if self.sought.settled:
-            return _told(first, {"target.quality": self.sought.quality, "target.corrected": 0.0})
+            return _told(first, untouched)
         began = time.monotonic()
-        score = self._scored(first, self.sought.quality)
+        try:
+            score = self._scored(first, self.sought.quality)
+        except StageError as error:
+            if error.failure not in (*_KEEPS_FIRST, Failure.BAD_INPUT):
+                raise
+            note = f"{self._film}: what the finished film scores is not known, it is kept as it is: {error.sentence}"
+            return _told(first, untouched, [note])
         took_s = time.monotonic() - began
         if self.aim.off(score.value) <= self.aim.tolerance:
             return self._kept(first, score, score)
