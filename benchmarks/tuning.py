@@ -33,7 +33,10 @@ def film(target: Path, scenes: Sequence[str], rate: int, scene_s: float, *, crf:
 def reeltune(cwd: Path, *words: str) -> None:
     """Run a command line; it must succeed."""
     env = {**os.environ, "PYTHONPATH": str(HOME)}
-    subprocess.run([sys.executable, "-m", "runner", *words], cwd=cwd, env=env, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "runner", *words]
+    done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{done.stdout[-4000:]}\n{words} ended with {done.returncode}")
 
 
 def measured(cwd: Path, *words: str) -> dict[str, float]:

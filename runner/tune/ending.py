@@ -30,7 +30,8 @@ def finish(quest: Quest, study: Study) -> int:
     found = pick(trials, space)
     if found is None:
         bound = f"{space.quality.metric} ≥ {space.floor:g}" if space.quality and space.floor else "the floor"
-        sys.stderr.write(f"no trial kept {bound}: lower it, or let the space hold better qualities\n")
+        mend = "keep what there is, or" if quest.request.as_good_as_now else "lower it, or"
+        sys.stderr.write(f"no trial kept {bound}: {mend} let the space hold better qualities\n")
         write_outcome(quest.folder, space, trials, None, {}, None)
         return 1
     finalists = _finalists(found, trials, space, len(study.samples) - 1)
