@@ -7,11 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # A shell that starts the tests in the background lets them, and all their children, ignore Ctrl-C: some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A machine with much to do holds any example up; each test has its limit in pyproject.toml.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 TRACING = "COVERAGE_PROCESS_CONFIG"  # because of it processes that a test starts count their lines
 

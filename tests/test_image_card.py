@@ -4,10 +4,11 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from image_help import image_of, make_image
 
+from stages.caption.fonts import clusters
 from stages.image import card as card_module
 from stages.image.card import LEAST_CONTRAST, draw_card
 from stages.image.lettering import Box, block_of, mask_of, type_for
@@ -137,13 +138,19 @@ def test_first_words():
     assert first_words("") == ""
 
 
+def signs_in(text):
+    """A letter is one sign with all its marks, and is never cut."""
+    return len(list(clusters(text)))
+
+
 @settings(max_examples=200)
 @given(st.text(min_size=1, max_size=80), st.floats(1, 30))
+@example("0\u093a\u093a", 1.0)
 def test_breaking_lines_loses_no_letter_and_holds_the_width(text, widest):
-    pieces = pieces_of(text, len, widest)
-    lines = lines_of(pieces, [float(len(piece.text)) for piece in pieces], 1.0, widest)
+    pieces = pieces_of(text, signs_in, widest)
+    lines = lines_of(pieces, [float(signs_in(piece.text)) for piece in pieces], 1.0, widest)
     assert "".join("".join(lines).replace("-", "").split()) == "".join(text.replace("-", "").split())
-    assert all(len(line) <= max(widest, 2) for line in lines)
+    assert all(signs_in(line) <= max(widest, 2) for line in lines)
 
 
 def test_lines_are_even_and_scripts_without_spaces_break():
