@@ -1,7 +1,7 @@
 """`tune` for upscale: settings found on drawn footage, then other footage in turns with `balanced`.
 
 `python -m benchmarks tune_upscale`. Drawings are held for two or three frames, as in animation, and were encoded with
-losses, so that held frames differ a little. With `REELTUNE_MEDIA` naming a folder of films, Big Buck Bunny is upscaled
+losses, so that held frames differ a little. With `REELTUNE_MEDIA` naming a folder of films, a filmed face is upscaled
 too, with the same profile: it moves in every frame, and little can be won.
 """
 
@@ -27,7 +27,7 @@ OTHER = (
     f"cellauto=s={SIZE}:r=8:rule=110:seed=3,boxblur=2",
     f"testsrc=s={SIZE}:r=12",
 )
-NATURAL = Path(os.environ.get("REELTUNE_MEDIA", "")) / "video" / "bigbuckbunny.mp4"
+NATURAL = Path(os.environ.get("REELTUNE_MEDIA", "")) / "video" / "carphone_pristine.mp4"
 
 
 def main() -> None:
