@@ -40,8 +40,8 @@ def reeltune(cwd: Path, *words: str) -> None:
 
 
 def measured(cwd: Path, *words: str) -> dict[str, float]:
-    """Figures of one run that takes nothing from the cache and scores what it samples."""
-    reeltune(cwd, *words, "cache.enabled=false")
+    """Figures of one run that takes nothing from the cache, and scores when all is made, as trials do."""
+    reeltune(cwd, *words, "cache.enabled=false", "quality.after=true")
     run = json.loads((cwd / "outputs" / "latest" / "run.json").read_text(encoding="utf-8"))
     metrics: dict[str, float] = run["metrics"]
     return metrics
