@@ -302,6 +302,7 @@ def test_other_workers_are_timed_and_not_scored(first, search):
     assert f"ok, quality of {folder.name} #0" in (new / "compare.html").read_text(encoding="utf-8")
     run = json.loads((folder.parents[2] / "outputs" / "latest" / "run.json").read_text(encoding="utf-8"))
     assert f"not scored: its quality is known from {folder.name} #0" in run["notes"]
+    assert run["metrics"][VMAF] == before.figures[VMAF] and run["known"]["from"] == f"{folder.name} #0"
     assert f"(quality of {folder.name} #0)" in out and "1 of known quality" in out
 
 

@@ -79,6 +79,12 @@ def test_what_is_worse_than_now_is_infeasible_and_the_gain_is_told(searched):
     assert "# before: " in profile.read_text(encoding="utf-8")
 
 
+def test_show_tells_the_gain(searched):
+    _, done = searched
+    shown = reeltune(done.cwd, "tune", "show")
+    assert shown.code == 0 and "times what there was before" in shown.out
+
+
 def test_the_same_words_again_know_it(searched):
     words, done = searched
     (jobs,) = (done.cwd / "outputs" / "tune").glob("*/jobs.jsonl")

@@ -50,7 +50,10 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Job:
-    """What is asked for."""
+    """What is asked for.
+
+    `known` are `figures` of the result that were measured before, and `from` where: the run has them as its own.
+    """
 
     composition: Composition
     files: list[str] = field(default_factory=list)
@@ -58,6 +61,7 @@ class Job:
     sweep: str | None = None
     number: int | None = None
     parent_run_id: str | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -219,6 +223,7 @@ def _begin(job: Job, prepared: Prepared) -> None:
         "overrides": mask_words([*job.overrides, *job.files]),
         "sweep": job.sweep,
         "job": job.number,
+        **({"known": dict(job.known)} if job.known else {}),
     }
     begin_run(prepared.run, prepared.plan, told, mask_text(_config_text(job)))
 

@@ -105,7 +105,8 @@ def _summary(
     counts = _counts(tally, clean=clean)
     status = status or _status(run, ended, counts)
     wall_s = tally.end.get("wall_s") or max(tally.last_t, last_sample_t(run.samples))
-    metrics = journal_metrics(tally, counts["ok"], wall_s) | resource_metrics(run.samples)
+    known = (static.get("known") or {}).get("figures") or {}
+    metrics = known | journal_metrics(tally, counts["ok"], wall_s) | resource_metrics(run.samples)
     degraded = bool(static.get("degraded") or tally.degrades)
     return {
         "schema_version": static.get("schema_version", SCHEMA_VERSION),

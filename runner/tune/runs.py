@@ -115,7 +115,8 @@ class TrialRunner:
             return _judged(read_json(ended.run_json), ended, job.timeout_s)
         sweep = read_json(self.folder / "sweep.json")
         number, names = self._next(), [str(file) for file in files]
-        asked = Job(job.composition, names, list(job.words), sweep["id"], number, sweep.get("mlflow_run_id"))
+        known = {"figures": dict(job.quality.figures), "from": job.quality.origin} if job.quality else {}
+        asked = Job(job.composition, names, list(job.words), sweep["id"], number, sweep.get("mlflow_run_id"), known)
         line = {"job": number, **({} if trial is None else {"trial": list(trial)}), "overrides": list(job.overrides)}
         try:
             prepared = prepare(asked)

@@ -148,6 +148,8 @@ def _outcome(file: Path, names: Sequence[str]) -> Iterator[str]:
         yield "  " + " ".join(f"{key}={value}" for key, value in pick["settings"].items())
         shown = [found["objective"], found["quality"], "size.bytes"]
         yield "  " + ", ".join(said(name, pick["figures"][name]) for name in shown if name in pick["figures"])
+    if now := found.get("now"):
+        yield f"  {now['gain']:.2f} times what there was before"
     shares = sorted(((share, key) for key, share in found.get("importance", {}).items()), reverse=True)
     if shares:
         yield "  matters: " + ", ".join(f"{key} {100 * share:.0f} %" for share, key in shares if share >= 0.01)
