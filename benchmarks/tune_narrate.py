@@ -1,9 +1,9 @@
 """`tune` for narrate: against a service that speaks, and with the offline voice, whose whole grid is run.
 
-`python -m benchmarks tune_narrate`. The service takes a second and a half for a text, as such services do, and refuses more than
-`AT_ONCE` texts at once. What the search found then reads other texts than those it was found with, in turns with
-`balanced`. With the offline voice all settings of a grid are run: where `balanced` is the best of them already there is
-nothing to be won, and the table shows it.
+`python -m benchmarks tune_narrate`. The service takes a second and a half for a text, as such services do, and refuses
+more than `AT_ONCE` texts at once. What the search found then reads other texts than those it was found with, in turns
+with `balanced`. With the offline voice all settings of a grid are run: where `balanced` is the best of them already
+there is nothing to be won, and the table shows it.
 """
 
 from __future__ import annotations
