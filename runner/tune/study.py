@@ -160,7 +160,7 @@ class Study:
         words = " ".join(f"{key}={value}" for key, value in point.values)
         where = f" [{self._sample(rung).amount}]" if len(self.samples) > 1 else ""
         said = figures_told(found.figures) if found.state == "ok" else f"{found.state}: {found.reason}"
-        return f"{head} {words}{where}: {said}"
+        return f"{' '.join(filter(None, [head, words]))}{where}: {said}"
 
     # --- finalists ---------------------------------------------------------------------------
 
@@ -188,9 +188,12 @@ class Study:
         return {number: [value for value in found if value == value] for number, found in values.items()}
 
     def _again(self, number: int, point: Point) -> tuple[float, ...]:
-        """One more timing; not a number where it failed this time."""
-        rung = len(self.samples) - 1
-        found = self.runner.measure(self.runner.job(overrides(point), self._limit()), self.samples[rung].files)
+        """One more timing, without scoring what is known by now; not a number where it failed this time."""
+        rung, words = len(self.samples) - 1, overrides(point)
+        job = self.runner.job(words, self._limit())
+        if known := self.memory.quality(self.memory.keys(job.composition, rung)):
+            job = self.runner.job(words, self._limit(), known)
+        found = self.runner.measure(job, self.samples[rung].files)
         head = "as it is now" if number == NOW else f"#{number} again"
         self.tell(self._line(head, point, rung, found))
         return self._times([found]) or (float("nan"),)
