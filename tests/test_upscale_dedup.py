@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from cli import QUIET, reeltune
 from film_help import film
 from picture_help import ffmpeg
 from upscale_help import LOSSLESS, asked_for, larger, modelled, most_apart, pictures
@@ -127,3 +128,10 @@ def _luma(frame):
 
 def test_a_tolerance_is_none_of_the_defaults():
     assert asked_for().dedup == 0.0
+
+
+def test_the_run_tells_how_many_frames_were_reused(on_threes, tmp_path):
+    words = ("pipeline=upscale", str(on_threes), "upscaler=lanczos", "upscaler.segment_s=0.5", "encoder=x264")
+    done = reeltune(tmp_path, *QUIET, *words, "encoder.preset=ultrafast", "tracking.enabled=false")
+    assert done.code == 0, done.err
+    assert (done.run["metrics"]["upscale.reused_frames"], done.run["metrics"]["video.frames"]) == (16, 24)

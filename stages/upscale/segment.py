@@ -91,7 +91,7 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         _check_share(film, order, writer.nbytes)
         said = [*_lost_said(lost, writer.frames), *writer.notes, *engine.notes, *engine.steps[steps:], watch.note()]
         metrics = stream_metrics(report, writer.frames, target, time.monotonic() - began, engine.vram_peak_mb)
-        metrics["upscale.frames_reused"] = passage.reused
+        metrics["upscale.reused_frames"] = passage.reused
         return Result({"segment": target}, metrics=metrics, notes=[*notes, *filter(None, said)])
 
     def _streamed(
