@@ -11,7 +11,7 @@ from stages.media.ffmpeg import ffmpeg_binary
 from stages.quality.target import TargetSettings, aim_of, target_problems
 from stages.settings import Problem, setting
 from stages.video.join import JoinFilm, JoinFilmSettings, joined
-from stages.video.target import threads_of
+from stages.video.target import needs_of_probing, threads_of
 from stages.video.target_again import Finisher
 from stages.video.target_score import Clock
 from stages.video.target_sought import Sought
@@ -66,8 +66,7 @@ class FinishFilm(Stage[FinishFilmSettings]):
         """Copies packets; with a target it scores and may encode, as the survey's probes do."""
         if aim_of(config) is None:
             return JoinFilm.needs(config)
-        threads = threads_of(config.cores)
-        return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
+        return needs_of_probing(threads_of(config.cores))
 
     @classmethod
     def task_needs(cls, config: FinishFilmSettings, data: Mapping[str, Json]) -> Needs:  # noqa: ARG003

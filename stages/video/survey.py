@@ -21,7 +21,7 @@ from stages.video.parting import Room
 from stages.video.piece import Piece
 from stages.video.settings import SurveyFilmSettings
 from stages.video.sketch import Sketch, sketch
-from stages.video.target import aimed, threads_of
+from stages.video.target import aimed, needs_of_probing, threads_of
 
 
 class SurveyFilm(Stage[SurveyFilmSettings]):
@@ -74,8 +74,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
         """
         if aim_of(config) is None:
             return Needs(cpu_threads=1.0, ram_mb=400)
-        threads = threads_of(config.cores)
-        return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
+        return needs_of_probing(threads_of(config.cores))
 
     @classmethod
     def task_needs(cls, config: SurveyFilmSettings, data: Mapping[str, Json]) -> Needs:  # noqa: ARG003

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stages.contract import Work
+from stages.contract import Needs, Work
 from stages.media.encoders.adapter import Adapter
 from stages.media.encoders.catalog import adapter
 from stages.media.film import Film
@@ -66,6 +66,11 @@ def aimed(film: Film, sketches: list[Sketch], asked: SurveyFilmSettings, work: W
 def threads_of(cores: int) -> int:
     """What probing and scoring is planned with; `cores` of the machine, 0 for all."""
     return min(MOST_THREADS, cores or len(usable_cpus()))
+
+
+def needs_of_probing(threads: int) -> Needs:
+    """What encoding and scoring beside each other, with so many threads, is planned with."""
+    return Needs(cpu_threads=float(threads), ram_mb=900 + 450 * threads)
 
 
 def finished_scores(aim: Aim, prober: Prober, pieces: Sequence[Piece]) -> dict[float, float]:

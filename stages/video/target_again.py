@@ -16,7 +16,7 @@ from stages.video.carried import Carried
 from stages.video.encode import EncodePiece, EncodePieceSettings
 from stages.video.join import joined
 from stages.video.piece import PICTURES, Piece
-from stages.video.target import numbers_of
+from stages.video.target import needs_of_probing, numbers_of
 from stages.video.target_probe import Prober, at, prober_of, program_mb
 from stages.video.target_score import Clock, Score, score_film
 from stages.video.target_search import Numbers, corrected
@@ -151,7 +151,7 @@ class Finisher:
 
     def _memory_mb(self) -> int:
         """What the task is planned with, as `FinishFilm.needs` says."""
-        return 900 + 450 * self.threads
+        return needs_of_probing(self.threads).ram_mb
 
     def _corrected(self, piece: Piece, number: float) -> Piece | None:
         """The piece at another number; None for what stays: sound, and pictures by another encoder."""
