@@ -109,16 +109,11 @@ def _origin(line: Mapping[str, Any]) -> str:
 
 
 def summary_of(line: Mapping[str, Any]) -> dict[str, Any]:
-    """`run.json` of a job; {} when there is none.
-
-    Figures in the line itself are of what was known before: of one that is `taken` all of them, else those that its
-    run did not measure.
-    """
+    """`run.json` of a job; {} when there is none. Of one that is `taken` the figures are those in the line itself."""
     summary = read_json(Path(line["run_dir"]) / "run.json") if line.get("run_dir") else {}
-    figures = line.get("figures") or {}
     if line.get("taken"):
-        return {**summary, "status": line.get("state", "ok"), "metrics": figures}
-    return {**summary, "metrics": {**figures, **summary["metrics"]}} if "metrics" in summary else summary
+        return {**summary, "status": line.get("state", "ok"), "metrics": line.get("figures") or {}}
+    return summary
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:

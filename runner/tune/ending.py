@@ -89,7 +89,7 @@ def _keep(quest: Quest, study: Study, best: Trial, values: Sequence[float], now:
     root, machine = quest.prepared.checked.root, quest.prepared.machine
     said = _said(quest, study, best, values)
     if now:
-        said |= {"before": f"{told_gain(now, values, study.space)}"}
+        said |= {"before": told_gain(now, values, study.space)}
     origin = Origin(quest.pipeline, machine.fingerprint, machine.cpu.model, quest.versions, said)
     name = quest.request.name or profile_name(root.hardware.name, origin.pipeline)
     base = dataclasses.asdict(root.profile)

@@ -126,7 +126,7 @@ class TrialRunner:
             return Measured("infeasible", f"refused: {said[0]}", cause=REFUSED)
         if job.quality:
             prepared = _with_known(prepared, job.quality)
-            line |= {"figures": dict(job.quality.figures), "quality_of": job.quality.origin}
+            line |= {"quality_of": job.quality.origin}
         self._note({**line, "run_dir": str(prepared.run.root)})
         summary = launch(asked, prepared, self.tracker).summary
         return _judged(summary, prepared.run, job.timeout_s)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +128,12 @@ class Study:
     def _measure(self, ask: Ask, job: TrialJob, keys: Keys) -> None:
         known = self.memory.quality(keys)
         found = self._measured(ask, self.runner.job(overrides(ask.point), self._limit(), known) if known else job)
-        figures = {**known.figures, **found.figures} if known and found.state == "ok" else found.figures
         origin = known.origin if known else ""
         self.search.tell(
-            ask.number, found.state, figures, reason=found.reason, rung=ask.rung, repeats=self._times([found]),
+            ask.number, found.state, found.figures, reason=found.reason, rung=ask.rung, repeats=self._times([found]),
             quality_key=keys.quality, speed_key=keys.speed, cause=found.cause, quality_origin=origin,
         )  # fmt: skip
-        line = self._line(f"#{ask.number}", ask.point, ask.rung, replace(found, figures=figures))
+        line = self._line(f"#{ask.number}", ask.point, ask.rung, found)
         self.tell(f"{line} (quality of {origin})" if known else line)
 
     def _measured(self, ask: Ask, job: TrialJob) -> Measured:
