@@ -196,21 +196,23 @@ def test_forty_texts_at_once_each_over_its_own_connection(tmp_path):
 @pytest.mark.parametrize("status", ["429", "503"])
 def test_the_load_goes_down_when_the_service_has_enough_and_up_again_after(tmp_path, status):
     """The service takes four at once for a while, then as many as come."""
-    easy = [False]
+    easy, limits = [False], []
 
     def refuse(_number, flying):
+        limits.append(slots_of(server).limit)
         return status if flying > 4 and not easy[0] else None
 
     texts = [f"Short text number {n} of the load." for n in range(30)]
     with EdgeServer(refuse=refuse, latency=0.03, retry_after=0.02) as server:
         results = speak_many(tmp_path, server, texts, attempts=12)
-        refused, low = server.log.count(status), slots_of(server).limit
+        refused, left = server.log.count(status), slots_of(server).limit
         assert refused > 0
-        assert low <= 6  # the limit swings about what the service takes
+        # eight to begin with, and a refusal halves; where the swing stands at the end is chance
+        assert min(limits) <= 6 < max(limits)
         assert refused < server.log.count("ok")
         easy[0] = True
         results += speak_many(tmp_path, server, texts, attempts=12)
-        assert slots_of(server).limit > low
+        assert slots_of(server).limit > left
         assert server.log.count(status) == refused
     assert all(result.data["duration_s"] > 0.5 for result in results)
 
