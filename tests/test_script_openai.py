@@ -132,7 +132,7 @@ def test_a_stall_runs_into_the_timeout(tmp_path):
     ):
         written(tmp_path, brief(), **quick(server, timeout_s=0.1, attempts=2))
     assert caught.value.failure is Failure.TIMEOUT
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_a_long_wait_is_left_to_the_runner(tmp_path):

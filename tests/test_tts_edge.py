@@ -165,7 +165,7 @@ def test_a_service_that_stalls_runs_into_the_timeout(tmp_path):
     with EdgeServer(behave=lambda *_: "stall") as server, pytest.raises(StageError) as caught:
         speak(tmp_path, "Hi.", **quick(server, timeout_s=0.1, attempts=2))
     assert caught.value.failure is Failure.TIMEOUT
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_a_voice_that_gives_nothing_is_named(tmp_path):
@@ -218,13 +218,13 @@ def test_the_load_goes_down_when_the_service_has_enough_and_up_again_after(tmp_p
 
 
 def test_others_go_on_while_one_waits(tmp_path):
-    """With one slot: an item that waits for a second lets the others through."""
+    """With one slot: an item that waits for three seconds lets the others through."""
     texts = ["Wait for me."] + [f"Number {n} goes on." for n in range(3)]
-    with EdgeServer(refuse=lambda n, _f: "429" if n == 1 else None, retry_after=1) as server:
+    with EdgeServer(refuse=lambda n, _f: "429" if n == 1 else None, retry_after=3) as server:
         speak_many(tmp_path, server, texts, threads=4, concurrency=1)
         refused = server.log.times("429")[0]
-    # the refused one may be any of them, as they start together; three others were answered within its second
-    assert sum(1 for at in server.log.times("ok") if at - refused < 0.9) == 3
+    # the refused one may be any of them, as they start together; three others were answered within that time
+    assert sum(1 for at in server.log.times("ok") if at - refused < 2.7) == 3
     assert server.log.most_at_once == 1
 
 
