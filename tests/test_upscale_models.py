@@ -16,7 +16,7 @@ from stages.contract import Failure, StageError
 from stages.upscale.models.checkpoint import read_weights
 from stages.upscale.models.identity import Identity
 from stages.upscale.models.known import KNOWN, known
-from stages.upscale.models.lanczos import Lanczos, lanczos_taps
+from stages.upscale.models.lanczos import _LINES, Lanczos, lanczos_taps
 from stages.upscale.models.load import facts, load
 from stages.upscale.models.onnx_model import OnnxModel
 from stages.upscale.models.rrdb import Rrdb
@@ -424,3 +424,14 @@ def test_facts_of_the_embedded_model_load_no_torch():
     )
     code += "; assert facts(UpscalerSettings()).scale == 2; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_lanczos_is_what_its_definition_says_over_lines_that_lie_in_two_bands():
+    small = picture(_LINES + 9, 11, count=2)
+    made = Lanczos(3)(small).numpy()
+    taps = lanczos_taps(3).double().numpy()
+    filled = np.pad(small.double().numpy(), ((0, 0), (0, 0), (3, 3), (3, 3)), "edge")
+    for row, column in ((0, 0), (191, 20), (192, 31), (218, 32), (100, 7)):
+        near = filled[:, :, row // 3 : row // 3 + 7, column // 3 : column // 3 + 7]
+        wanted = np.einsum("nchw,h,w->nc", near, taps[row % 3], taps[column % 3])
+        assert np.abs(made[:, :, row, column] - wanted).max() < 1e-6

@@ -24,6 +24,7 @@ from stages.media.frames import Track
 from stages.media.geometry import Box
 from stages.media.processes import progress_reader, run_process
 from stages.media.score_logs import LOGS, read_logs
+from stages.media.steady import STEADY, steady_filters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,8 +156,9 @@ class Scoring:
         """Input words. A seek is exact: FFmpeg decodes from the key frame before, and drops what is before the time."""
         start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
         threads = ["-threads", str(max(1, self.threads // 2))]  # two decoders; more threads only cost
-        # a film may change its tags on the way; with a new graph the scores before that would be lost
-        once = ["-reinit_filter", "0"]
+        # a film may change its size or tags on the way; with a new graph the scores before that would be lost. One that
+        # FFmpeg turns goes through its filters first, and those cannot take that.
+        once = [word for name, value in STEADY.items() for word in (f"-{name}", str(value))] if _steady(video) else []
         return [*threads, *start, *once, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
 
     def graph(self, window: Window) -> str:
@@ -187,7 +189,8 @@ class Scoring:
     def _converted(self, video: Track, box: Box | None) -> list[str]:
         """Filters that bring a part of a video to the compared size and range, and to the deeper of the two formats."""
         wanted = common_format(self.reference, self.distorted)
-        steps = [f"crop={box.width}:{box.height}:{box.x}:{box.y}:exact=1"] if box else []
+        steps = steady_filters(video.width, video.height, video.pixel_format) if _steady(video) else []
+        steps += [f"crop={box.width}:{box.height}:{box.x}:{box.y}:exact=1"] if box else []
         scale = []
         if (box.size if box else (video.width, video.height)) != self.size:
             scale += [f"w={self.size[0]}", f"h={self.size[1]}"]
@@ -195,9 +198,14 @@ class Scoring:
             scale += [f"in_range={_range(video)}", f"out_range={_range(self.reference)}"]
         if scale:
             steps.append("scale=" + ":".join([*scale, "flags=bicubic"]))
-        if scale or video.pixel_format != wanted:
+        if steps or video.pixel_format != wanted:
             steps.append(f"format={wanted}")
         return steps
+
+
+def _steady(video: Track) -> bool:
+    """Whether its pictures reach our filters as they are coded."""
+    return video.rotation % 360 == 0
 
 
 def _halvings(height: int) -> int:

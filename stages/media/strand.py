@@ -38,6 +38,7 @@ class Strand:
         segments: in order.
         pts: of every frame in order of display; () when the segments' own times hold.
         end: pts after the last frame; 0 when not known.
+        name: what its film is called in sentences.
     """
 
     stream: int
@@ -45,6 +46,11 @@ class Strand:
     segments: tuple[Segment, ...]
     pts: tuple[int, ...] = ()
     end: int = 0
+    name: str = "the film"
+
+    def fault(self, said: str) -> StageError:
+        """What is wrong with its segments."""
+        return StageError(Failure.ENCODER, f"{self.name}: {said}")
 
     @property
     def rate(self) -> Fraction | None:
@@ -67,22 +73,22 @@ def restamped(strand: Strand) -> Iterator[Packet]:
     delay = _delay(strand.segments[0].path)
     place = {pts: index for index, pts in enumerate(strand.pts)}
     base, number = Fraction(1, strand.time_base.denominator), 0
-    for segment in strand.segments:
+    for chunk, segment in enumerate(strand.segments):
         for packet in _read(segment):
             pts = segment.start * strand.time_base.numerator + packet.pts
             index = place.get(pts // strand.time_base.numerator)
             if index is None:
-                raise StageError(Failure.ENCODER, f"{segment.path.name}: a frame has a time that the film has not")
+                raise strand.fault(f"chunk {chunk} has a frame with a time that the film has not")
             packet.time_base = base
             packet.pts = pts
             packet.dts = _dts(strand, number, delay) * strand.time_base.numerator
             packet.duration = _gap(strand, index) * strand.time_base.numerator
             if packet.dts > packet.pts:
-                raise StageError(Failure.ENCODER, f"{segment.path.name}: frames come later than they are shown")
+                raise strand.fault(f"chunk {chunk} has frames that come later than they are shown")
             number += 1
             yield packet
     if number != len(strand.pts):
-        raise StageError(Failure.ENCODER, f"{number} frames were coded, not {len(strand.pts)}")
+        raise strand.fault(f"{number} frames were coded, not {len(strand.pts)}")
 
 
 def _as_they_are(strand: Strand) -> Iterator[Packet]:
@@ -118,7 +124,7 @@ def joinable(strand: Strand) -> None:
     for number, segment in enumerate(strand.segments[1:], 1):
         if parameters(segment) != first:
             sentence = f"chunk {number} was coded with other parameters than the first, so they cannot be joined"
-            raise StageError(Failure.ENCODER, f"{sentence}; encode whole with video.chunks=off")
+            raise strand.fault(f"{sentence}; encode whole with video.chunks=off")
 
 
 def _delay(path: Path) -> int:

@@ -183,6 +183,8 @@ class Engine:
 
     def _quick_side(self) -> int:
         """Side of the tile that a CPU does fastest, pixels: one whose maps are recycled, if overlap costs less."""
+        if not _has_weights(self._model):  # nor maps
+            return 1 << 16
         side = math.isqrt(int(_RECYCLED * 4 / self._per_pixel)) // 16 * 16  # four maps are counted, see `activations`
         exact = int(self._model.spec.radius) <= self._tiling.overlap
         return side if exact and side >= 24 * self._tiling.overlap else 1 << 16
@@ -231,7 +233,7 @@ class Engine:
         return StageError(failure, sentence, detail=said)
 
     def _lane_of(self, choice: Choice) -> Lane:
-        model = copy.deepcopy(self._model) if any(True for _ in self._model.parameters()) else self._model
+        model = copy.deepcopy(self._model) if _has_weights(self._model) else self._model
         if choice.device == "cpu":
             return CpuLane(model, choice.dtype, self._threads, self._ram_mb)
         from stages.upscale.cuda_lane import CudaLane
@@ -259,10 +261,14 @@ class _Floats:
 
 def _chosen(model: Any, device: str, precision: str) -> Choice:
     """The choice; a model without weights gains nothing from fewer bits or a GPU, and runs where nothing is lost."""
-    if any(True for _ in model.parameters()):
+    if _has_weights(model):
         return choose(device, precision)
     choice = choose("cpu" if device == "auto" else device, "fp32" if precision == "auto" else precision)
     return choice if precision != "auto" else replace(choice, reason="fp32: the model has no weights")
+
+
+def _has_weights(model: Any) -> bool:
+    return any(True for _ in model.parameters())
 
 
 def _joined(parts: list[Pending]) -> Planes:

@@ -10,6 +10,7 @@ from stages.contract import Failure, StageError
 from stages.media.faults import reading
 from stages.media.frames import picture_stream
 from stages.media.probe import opened
+from stages.media.steady import Steady
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -26,11 +27,12 @@ def footage(
     deinterlace: bool = False,
     strict: bool = True,
     lost: list[str] | None = None,
+    steady: Steady | None = None,
 ) -> Iterator[VideoFrame]:
     """Frames in order of display, from pts `span[0]` on and before `span[1]` (None: no bound), in the stream's base.
 
     Damage that the decoder reports ends it, unless `strict` is off: then what decodes is given, each frame with a time
-    after that of the one before, and `lost` is told of the damage.
+    after that of the one before, and `lost` is told of the damage. Pictures that change size go through `steady`.
 
     Raises:
         StageError: BAD_INPUT.
@@ -40,6 +42,7 @@ def footage(
         frames = _within(_decoded(path, stream, None, strict=strict, lost=lost), span)
     else:
         frames = _sought(path, stream, span[0], span[1], strict=strict, lost=lost)
+    frames = frames if steady is None else steady.through(frames)
     yield from _woven_apart(frames, path) if deinterlace else frames
 
 

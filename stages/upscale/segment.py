@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
 from stages.media.film import Picture, look_at
+from stages.media.steady import Steady
 from stages.platform.limits import limit_memory, usable_cpus
 from stages.upscale.demand import WORKER_MB, segment_needs
 from stages.upscale.flow_through import Passage
@@ -81,18 +82,18 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
             PassedError: it takes more than its share, and was held to no rate.
         """
         target, began = work.scratch / "segment.mp4", time.monotonic()
-        engine, lost = self._opened(order), list[str]()
+        engine, lost, steady = self._opened(order), list[str](), _steady(film, picture)
         steps = len(engine.steps)
         watch = DiskWatch(work.scratch, self.config.keep_free_mb, wait_s=self.config.wait_s)
         with self._writer(target, picture, order) as writer:
-            frames, passage = _decoded(film, order, lost), Passage(engine, picture, order, self.config.dedup)
+            frames, passage = _decoded(film, order, lost, steady), Passage(engine, picture, order, self.config.dedup)
             report = self._streamed(frames, order, passage, writer, watch, work)
         _complete(film, order, writer.frames)
         _check_share(film, order, writer.nbytes)
-        said = [*_lost_said(lost, writer.frames), *writer.notes, *engine.notes, *engine.steps[steps:], watch.note()]
+        said = [*_lost_said(lost, writer.frames), *steady.notes, *writer.notes, *engine.notes, *engine.steps[steps:]]
         metrics = stream_metrics(report, writer.frames, target, time.monotonic() - began, engine.vram_peak_mb)
         metrics["upscale.reused_frames"] = passage.reused
-        return Result({"segment": target}, metrics=metrics, notes=[*notes, *filter(None, said)])
+        return Result({"segment": target}, metrics=metrics, notes=[*notes, *filter(None, [*said, watch.note()])])
 
     def _streamed(
         self,
@@ -132,12 +133,13 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
         by_files = FramesOnDisk(
             self._loaded(), picture, order, work.scratch, watch, device=self._device, tile=self.config.tile
         )
-        lost: list[str] = []
+        lost, steady = list[str](), _steady(film, picture)
         with self._writer(target, picture, order) as writer:
-            footprint = by_files.run(_decoded(film, order, lost), writer, work.progress)
+            footprint = by_files.run(_decoded(film, order, lost, steady), writer, work.progress)
         _complete(film, order, writer.frames)
         _check_share(film, order, writer.nbytes)
-        notes = [*by_files.notes(), *_lost_said(lost, writer.frames), *writer.notes, *filter(None, [watch.note()])]
+        said = [*_lost_said(lost, writer.frames), *steady.notes, *writer.notes]
+        notes = [*by_files.notes(), *said, *filter(None, [watch.note()])]
         return Result(
             {"segment": target}, metrics=file_metrics(footprint, target, time.monotonic() - began), notes=notes
         )
@@ -208,9 +210,15 @@ def _threads(config: UpscaleSegmentSettings) -> int:
     return min(config.threads or len(usable_cpus()), len(usable_cpus()))
 
 
-def _decoded(film: Path, order: Order, lost: list[str]) -> Iterator[VideoFrame]:
+def _steady(film: Path, picture: Picture) -> Steady:
+    return Steady(film, (picture.width, picture.height), picture.pix_fmt)
+
+
+def _decoded(film: Path, order: Order, lost: list[str], steady: Steady) -> Iterator[VideoFrame]:
     """The frames that go in; `lost` is told of damage."""
-    frames = footage(film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=lost)
+    frames = footage(
+        film, order.stream, order.decode, deinterlace=order.deinterlace, strict=order.strict, lost=lost, steady=steady
+    )
     # a raw stream has no times, and a damaged one may have wrong ones
     return in_order(frames, order.step) if order.decode == (None, None) else frames
 

@@ -14,6 +14,7 @@ from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Wor
 from stages.media.command import argv, input_file, output_file
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Timeline, timeline
+from stages.media.steady import STEADY, other_size, said_of
 from stages.settings import setting
 from stages.video.piece import SIDES, Piece
 from stages.video.program import damage_of, run_on
@@ -58,6 +59,8 @@ class EncodePiece(Stage[EncodePieceSettings]):
             raise StageError(Failure.BAD_INPUT, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
         made = _checked(film, piece, target)
         notes = [f"{damage}; the {made.count} frames that decode were kept"] if damage else []
+        other = other_size(work.scratch, piece.size) if any(piece.size) else None
+        notes += [said_of(film.name, piece.size, other)] if other else []
         return Result({"segment": target}, metrics=_metrics(made, target.stat().st_size, wall_s), notes=notes)
 
     @classmethod
@@ -88,7 +91,8 @@ def command(film: Path, piece: Piece, target: Path) -> list[str]:
     if not piece.strict:
         seek |= {"err_detect": "ignore_err", "fflags": "+genpts"}
     turn: dict[str, Any] = {} if piece.upright else {"noautorotate": None}
-    source = input_file(film, **turn, **seek)[str(piece.stream)]
+    steady = STEADY if any(piece.size) else {}
+    source = input_file(film, **turn, **seek, **steady)[str(piece.stream)]
     keeps = {"fps_mode": "passthrough", "enc_time_base": "demux"} if keeps_times(piece) else {}
     count = {"frames:v": piece.count} if piece.count else {}
     scale = {"video_track_timescale": piece.base.denominator} if keeps_times(piece) else {}

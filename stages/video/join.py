@@ -116,6 +116,7 @@ def _strand(film: Film, entries: list[tuple[Piece, Path]]) -> Strand:
         segments=tuple(Segment(path, piece.pts[0]) for piece, path in entries),
         pts=pts,
         end=entries[-1][0].pts[1],
+        name=film.path.name,
     )
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from stages.contract import Json
 
 PICTURES, SIDES = "pictures", "sides"
+_TUPLES = ("pts", "filters", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Piece:
         seek: time in seconds, as a fraction, to start decoding at; "" for the beginning.
         options: FFmpeg's video options.
         filters: FFmpeg's filters, in order.
+        size: of the pictures as they are coded; the filters keep it steady. (0, 0): they may not change.
         upright: FFmpeg turns the picture as the film asks players to; else they go on doing that.
         encoder: option of the group `encoder`.
         threads: that the encode keeps busy.
@@ -49,6 +51,7 @@ class Piece:
     seek: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
     upright: bool = False
     encoder: str = ""
     threads: int = 1
@@ -66,9 +69,10 @@ class Piece:
 
     def to_json(self) -> dict[str, Json]:
         """As an item carries it."""
-        return {**asdict(self), "options": dict(self.options), "filters": list(self.filters), "sides": dict(self.sides)}
+        lists = {name: list(getattr(self, name)) for name in _TUPLES}
+        return {**asdict(self), **lists, "options": dict(self.options), "sides": dict(self.sides)}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Json]) -> Piece:
         """Read again."""
-        return cls(**{**said, "pts": tuple(said["pts"]), "filters": tuple(said["filters"])})
+        return cls(**{**said, **{name: tuple(said[name]) for name in _TUPLES}})

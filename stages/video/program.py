@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from stages.contract import Failure, StageError, Work
 from stages.media.processes import Finished, progress_reader, run_process
+from stages.media.steady import reporting
 
 # FFmpeg's parts speak under their names in brackets: all but encoder, muxer, and FFmpeg's own summing up.
 _DECODER_SAID = re.compile(r"^\[(?!lib\w+ @|\w+_(nvenc|qsv) @|out#|enc:|vost#|vist#|dec:|mp4 @|matroska @)")
@@ -15,7 +17,7 @@ _TOLD = 300
 
 
 def run_on(film: Path, words: Sequence[str], work: Work, *, count: int = 0, timeout_s: float = 0.0) -> Finished:
-    """Run FFmpeg on a film, within the memory of its task.
+    """Run FFmpeg on a film, within the memory of its task. What it reports (see `steady`) lies in the task's folder.
 
     Args:
         film: named in whatever goes wrong.
@@ -35,8 +37,9 @@ def run_on(film: Path, words: Sequence[str], work: Work, *, count: int = 0, time
 
     try:
         return run_process(
-            words, on_stdout=progress_reader(report), timeout_s=timeout_s or None, memory_mb=work.memory_mb
-        )
+            words, on_stdout=progress_reader(report), timeout_s=timeout_s or None, memory_mb=work.memory_mb,
+            cwd=work.scratch, environment={**os.environ, **reporting()},
+        )  # fmt: skip
     except StageError as error:
         raise _failed(film, error) from error
 

