@@ -1,8 +1,10 @@
 """What a container holds of a film, and what becomes of the rest."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from stages.media.containers import CONTAINERS, container_for, fates, loss_sentence
@@ -54,6 +56,8 @@ def test_sound_can_be_coded_anew():
         ("matroska,webm", "a.webm", (), "av1", "webm", ""),
         ("matroska,webm", "a.webm", (), "h264", "mkv", "webm cannot hold h264 video"),
         ("mpegts", "a.ts", (AAC,), "h264", "mkv", "mpegts files are not written"),
+        ("mov,mp4,m4a,3gp,3g2,mj2", "a.mp4", (VORBIS,), "h264", "mkv", "mp4 cannot hold audio vorbis"),
+        ("mov,mp4,m4a,3gp,3g2,mj2", "a.3gp", (Other(1, "audio", "amr_nb", ""),), "h264", "mp4", ""),
     ],
 )
 def test_auto_keeps_the_kind_where_nothing_is_lost(source, name, others, family, wanted, told):
@@ -69,3 +73,20 @@ def test_a_loss_names_the_stream_and_offers_mkv():
         "film.mkv: stream 4 (subtitle hdmv_pgs_subtitle): mp4 holds no hdmv_pgs_subtitle subtitles; "
         "use video.container=mkv, or video.on_lost=drop to leave it out"
     )
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_sound_that_is_copied_can_be_written(name):
+    """By the answer of the muxer itself, in the names that decoders have."""
+    with av.open(io.BytesIO(), "w", format=CONTAINERS[name].format) as output:
+        written = output.supported_codecs
+    decoders = {"dts": "dca", "ra_144": "real_144", "ra_288": "real_288", "amr_nb": "amrnb", "amr_wb": "amrwb"}
+    assert [codec for codec in CONTAINERS[name].sound if decoders.get(codec, codec) not in written] == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "deed"),
+    [("wmav2", ("convert", "aac")), ("adpcm_ms", ("convert", "aac")), ("pcm_dvd", ("convert", "flac"))],
+)
+def test_sound_that_matroska_does_not_hold_is_converted_and_without_loss_where_it_was_not_compressed(codec, deed):
+    assert deeds("mkv", Other(1, "audio", codec, "")) == [deed]

@@ -9,6 +9,17 @@ from stages.media.film import Film, Other
 
 AUTO = "auto"
 _TEXT = ("subrip", "ass", "ssa", "mov_text", "webvtt", "text", "srt")
+# What is written without a detour through the codes of Windows (`av.OutputContainer.supported_codecs`).
+_MKV_SOUND = (
+    *("aac", "ac3", "alac", "atrac1", "atrac3", "cook", "dts", "eac3", "flac", "mlp", "mp1", "mp2", "mp3", "opus"),
+    *("pcm_f32le", "pcm_f64le", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_u8"),
+    *("qdm2", "qdmc", "ra_144", "ra_288", "sipr", "truehd", "tta", "vorbis", "wavpack"),
+)
+# Players know uncompressed sound in QuickTime files; in MP4 few do.
+_MOV_PCM = (
+    *("pcm_alaw", "pcm_mulaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_s8", "pcm_u8"),
+    *("pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le"),
+)
 _MP4_SOUND = ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "flac", "opus", "dts", "truehd")
 _COVERS = ("mjpeg", "png", "bmp")
 
@@ -21,10 +32,11 @@ class Container:
         name: option of `container`, and the suffix of its files.
         format: FFmpeg's name of it.
         video: families of video it holds; () for any.
-        sound: codecs of sound it holds; () for any.
+        sound: codecs of sound it holds.
         subtitles: codecs of subtitles it holds.
         text: what subtitles of text are turned into.
         speech: encoder that sound is coded with when its codec cannot be held.
+        lossless: the same for sound that is not compressed; "" for `speech`.
         covers: codecs of cover pictures.
         attachments: whether files (fonts) can be attached.
     """
@@ -36,21 +48,21 @@ class Container:
     subtitles: tuple[str, ...]
     text: str
     speech: str = "aac"
+    lossless: str = ""
     covers: tuple[str, ...] = _COVERS
     attachments: bool = False
 
 
 CONTAINERS = {
     "mp4": Container("mp4", "mp4", (), _MP4_SOUND, ("mov_text", "dvd_subtitle"), "mov_text"),
-    "mov": Container("mov", "mov", (), (*_MP4_SOUND, "amr_nb", "amr_wb"), ("mov_text",), "mov_text"),
+    "mov": Container("mov", "mov", (), (*_MP4_SOUND, "amr_nb", "amr_wb", *_MOV_PCM), ("mov_text",), "mov_text"),
     "mkv": Container(
-        "mkv", "matroska", (), (),
+        "mkv", "matroska", (), _MKV_SOUND,
         ("subrip", "ass", "ssa", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "webvtt", "hdmv_text_subtitle"),
-        "subrip", attachments=True,
+        "subrip", lossless="flac", attachments=True,
     ),
     "webm": Container("webm", "webm", ("av1",), ("opus", "vorbis"), ("webvtt",), "webvtt", "libopus", covers=()),
 }  # fmt: skip
-_PCM_IN = ("mov",)  # players know uncompressed sound in QuickTime files; in MP4 few do
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Fate:
 def container_for(film: Film, family: str, wanted: str = AUTO, *, sound: str = "copy") -> tuple[Container, str]:
     """The container, and a sentence when it is another kind than the film's own.
 
-    `auto` keeps to the film's own kind where that can hold everything, else takes Matroska, which can.
+    `auto` keeps to the film's own kind where that holds as much as Matroska would, else takes that.
     """
     if wanted != AUTO:
         return CONTAINERS[wanted], ""
@@ -75,13 +87,18 @@ def container_for(film: Film, family: str, wanted: str = AUTO, *, sound: str = "
         return CONTAINERS["mkv"], ""
     if own:
         candidate = CONTAINERS[own]
-        lost = [fate for fate in fates(film.others, candidate, sound) if fate.deed != "copy" and not _known_loss(fate)]
+        lost = _changed(film, candidate, sound)
         fits = not candidate.video or family in candidate.video
-        if fits and not lost:
+        if fits and len(lost) <= len(_changed(film, CONTAINERS["mkv"], sound)):
             return candidate, ""
         why = _sayable(lost[0]) if lost else f"{family} video"
         return CONTAINERS["mkv"], f"written as mkv: {candidate.name} cannot hold {why} as it is"
     return CONTAINERS["mkv"], f"written as mkv: {film.container} files are not written"
+
+
+def _changed(film: Film, container: Container, sound: str) -> list[Fate]:
+    """What cannot be copied, and would be worth another container."""
+    return [fate for fate in fates(film.others, container, sound) if fate.deed != "copy" and not _known_loss(fate)]
 
 
 def _own_kind(film: Film) -> str:
@@ -130,10 +147,10 @@ def _sound(other: Other, container: Container, sound: str) -> Fate:
         return Fate(other, "lost", why="its codec is not known")
     if sound == "encode":
         return Fate(other, "convert", container.speech)
-    pcm = other.codec.startswith("pcm_") and container.name in _PCM_IN
-    if not container.sound or other.codec in container.sound or pcm:
+    if other.codec in container.sound:
         return Fate(other, "copy")
-    return Fate(other, "convert", container.speech, f"{container.name} holds no {other.codec}")
+    codec = (other.codec.startswith("pcm_") and container.lossless) or container.speech
+    return Fate(other, "convert", codec, f"{container.name} holds no {other.codec}")
 
 
 def _subtitle(other: Other, container: Container) -> Fate:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+# What no stream does by itself; ahead as FFmpeg's `dts_delta_threshold`, from which on it takes a clock for another.
+_BACK_S, _AHEAD_S = Fraction(1, 2), 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,17 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How a file holds its frames: indices of `keys`, where decoding can begin, and `sizes` of all, in bytes."""
+    """How a file holds its frames.
+
+    Attributes:
+        keys: indices of those where decoding can begin.
+        sizes: of all, bytes.
+        jump: decoding times before and after the place where the clock of the file jumps, seconds; None: nowhere.
+    """
 
     keys: tuple[int, ...]
     sizes: tuple[int, ...]
+    jump: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +161,24 @@ def timeline_and_coding(path: Path, stream: int | None = None) -> tuple[Timeline
     with opened(path) as container:
         found = picture_stream(container, path, stream)
         packets = (packet for packet in container.demux(found) if packet.size and not packet.is_discard)
-        shown = [(packet.pts, packet.is_keyframe, packet.size) for packet in packets]
-        base = found.time_base
-    known = sorted((pts, is_key, size) for pts, is_key, size in shown if pts is not None)
+        shown = [(packet.pts, packet.is_keyframe, packet.size, packet.dts) for packet in packets]
+        base, restarts = found.time_base, "mpeg" in container.format.name
+    jump = _jump([dts for *_, dts in shown if dts is not None], base, restarts=restarts)
+    known = sorted((pts, is_key, size) for pts, is_key, size, _ in shown if pts is not None)
     if len(known) < len(shown):
-        return Timeline(base, len(shown), ()), Coding((), ())
+        return Timeline(base, len(shown), ()), Coding((), (), jump)
     keys = tuple(index for index, (_, is_key, _) in enumerate(known) if is_key)
-    return Timeline(base, len(known), tuple(pts for pts, _, _ in known)), Coding(keys, tuple(s for _, _, s in known))
+    sizes = tuple(size for _, _, size in known)
+    return Timeline(base, len(known), tuple(pts for pts, _, _ in known)), Coding(keys, sizes, jump)
+
+
+def _jump(dts: Sequence[int], base: Fraction, *, restarts: bool) -> tuple[float, float] | None:
+    """Where the clock goes back, or in a file of a kind that may restart (`restarts`) far ahead; see `Coding`."""
+    for before, after in pairwise(dts):
+        ahead_s = (after - before) * base
+        if ahead_s < -_BACK_S or (restarts and ahead_s > _AHEAD_S):
+            return float(before * base), float(after * base)
+    return None
 
 
 def read_frames(

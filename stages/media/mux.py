@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from stages.media.command import file_url
 from stages.media.faults import reading, writing
 from stages.media.film import Film, codec_name
 from stages.media.probe import opened
+from stages.media.rising import Rising
 from stages.media.strand import Strand, restamped
 
 if TYPE_CHECKING:
@@ -44,10 +45,17 @@ _MP4_TAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Packets that were written, by stream of the output, and how many damaged ones were left out."""
+    """What was written.
+
+    Attributes:
+        counts: packets, by stream of the output.
+        broken: damaged ones that were left out.
+        moved_s: by how much a copied packet was moved at most, since it came before the one before it, seconds.
+    """
 
     counts: Mapping[int, int]
     broken: int = 0
+    moved_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +93,10 @@ class Mux:
             with writing(target):
                 outs = self._streams(source, firsts, sides, output)
                 self._describe(source, output)
-                packets = self._packets(source, sides, outs, hides=format in _HIDING)
-                return self._pour(packets, output, progress)
+                rising = Rising(strict=format != "matroska")
+                packets = self._packets(source, sides, outs, rising, hides=format in _HIDING)
+                written = self._pour(packets, output, progress)
+                return replace(written, moved_s=float(rising.moved_s))
 
     def _options(self, format: str, source: InputContainer) -> dict[str, str]:  # noqa: A002
         if format not in _HIDING:
@@ -150,21 +160,35 @@ class Mux:
         return Written(dict(counts), sum(broken.values()))
 
     def _packets(
-        self, source: InputContainer, sides: InputContainer | None, outs: Mapping[int, Any], *, hides: bool
+        self,
+        source: InputContainer,
+        sides: InputContainer | None,
+        outs: Mapping[int, Any],
+        rising: Rising,
+        *,
+        hides: bool,
     ) -> Iterator[tuple[Fraction, int, Packet]]:
         runs: list[Iterator[tuple[Fraction, int, Packet]]] = []
         copied = [source.streams[i] for i in sorted(self.copied) if outs.get(i) is not None]
         if copied:
-            runs.append(self._rest(source, copied, {s.index: outs[s.index] for s in copied}, len(runs), hides))
+            places = {stream.index: outs[stream.index] for stream in copied}
+            runs.append(self._rest(source, copied, places, len(runs), rising, hides=hides))
         for strand in self.strands:
             runs.append(self._strand(strand, outs[strand.stream], len(runs)))
         if sides is not None:
             places = {place: outs[index] for place, index in enumerate(self.converted)}
-            runs.append(self._rest(sides, list(sides.streams), places, len(runs), hides))
+            runs.append(self._rest(sides, list(sides.streams), places, len(runs), rising, hides=hides))
         return heapq.merge(*runs, key=lambda entry: entry[:2])
 
     def _rest(
-        self, container: InputContainer, streams: Sequence[Any], outs: Mapping[int, Any], run: int, hides: bool
+        self,
+        container: InputContainer,
+        streams: Sequence[Any],
+        outs: Mapping[int, Any],
+        run: int,
+        rising: Rising,
+        *,
+        hides: bool,
     ) -> Iterator[tuple[Fraction, int, Packet]]:
         """Packets of streams as they are, but for what an edit list hides.
 
@@ -179,6 +203,7 @@ class Mux:
                     begun.add(packet.stream_index)
                 base = packet.time_base
                 _shift(packet, self.shift, base)
+                rising.order(packet, outs[packet.stream_index].index)
                 time = packet.dts if packet.dts is not None else packet.pts
                 at = max(at, time * base) if time is not None else at
                 packet.stream = outs[packet.stream_index]

@@ -104,7 +104,8 @@ class Packets:
         self.count += 1
         self.size += size
         if dts is not None:
-            self.disorder += self.last_dts is not None and dts <= self.last_dts
+            # Matroska counts milliseconds: two packets may share one
+            self.disorder += self.last_dts is not None and dts < self.last_dts
             self.last_dts = dts
         if pts is not None:
             self.first = pts if self.first is None else min(self.first, pts)

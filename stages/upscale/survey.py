@@ -40,6 +40,7 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
     """One child per segment of the main pictures, and one for all sound and subtitles to be converted."""
 
     config_class = SurveyUpscaleSettings
+    version = 2
     consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
     writes: ClassVar[tuple[str, ...]] = ("piece", "order", "carried")
     fans_out = True

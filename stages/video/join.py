@@ -12,7 +12,7 @@ from stages.contract import Failure, Item, Needs, Result, Stage, StageError, Wor
 from stages.media.containers import CONTAINERS
 from stages.media.film import Film, look_at
 from stages.media.frames import timeline
-from stages.media.mux import Mux
+from stages.media.mux import Mux, Written
 from stages.media.strand import Segment, Strand, joinable
 from stages.settings import setting
 from stages.video.carried import Carried
@@ -74,7 +74,7 @@ def joined(work: Work, *, decode: bool = False) -> Result:
         joinable(strand)
     container = CONTAINERS[carried.container]
     target = work.scratch / f"video.{container.name}"
-    written = mux.write(target, container.format, work.progress)
+    written = _written(mux, target, container.format, work)
     made = look_at(target)
     said = faults(mux, made, written.counts, decode=decode)
     if said:
@@ -82,7 +82,7 @@ def joined(work: Work, *, decode: bool = False) -> Result:
     return Result(
         files={"video": target}, data={"compare": dict(carried.compare)},
         metrics={"size.bytes": float(target.stat().st_size)},
-        notes=[*_moved(mux, made), *_left_out(mux, written.broken)],
+        notes=[*_moved(mux, made), *_left_out(mux, written.broken), *_ordered(mux, written.moved_s)],
     )  # fmt: skip
 
 
@@ -120,6 +120,15 @@ def _strand(film: Film, entries: list[tuple[Piece, Path]]) -> Strand:
     )
 
 
+def _written(mux: Mux, target: Path, format: str, work: Work) -> Written:  # noqa: A002
+    try:
+        return mux.write(target, format, work.progress)
+    except StageError as error:
+        if error.sentence.startswith(target.name):  # which every film's is called here
+            raise error.about(mux.film.path.name) from error
+        raise
+
+
 def _moved(mux: Mux, made: Film) -> list[str]:
     """A note where the container moved every time alike: Matroska begins at 0, and sound may begin before."""
     before, after = mux.film.pictures[0], made.pictures[0]
@@ -133,3 +142,11 @@ def _moved(mux: Mux, made: Film) -> list[str]:
 
 def _left_out(mux: Mux, broken: int) -> list[str]:
     return [f"{mux.film.path.name}: {broken} damaged packets of copied streams were left out"] if broken else []
+
+
+def _ordered(mux: Mux, moved_s: float) -> list[str]:
+    """A note where sound or subtitles overlapped themselves, as at the joint of two recordings."""
+    if not moved_s:
+        return []
+    said = "times of its sound or subtitles go back on the way, as in recordings that were joined"
+    return [f"{mux.film.path.name}: {said}: they were put in order, moved by up to {moved_s * 1000:.0f} ms"]

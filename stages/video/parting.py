@@ -57,11 +57,16 @@ def times_of(film: Film, picture: Picture) -> Times:
     """Read the packets of a stream; nothing is decoded.
 
     Raises:
-        StageError: BAD_INPUT when it has no frames.
+        StageError: BAD_INPUT when it has no frames, or its clock jumps.
     """
     line, coding = timeline_and_coding(film.path, picture.stream)
     if line.count == 0:
         raise StageError(Failure.BAD_INPUT, f"{film.path.name}: its video stream {picture.stream} has no frames")
+    if coding.jump:
+        before, after = coding.jump
+        said = f"its clock jumps from {before:.1f} to {after:.1f} s, as in recordings that were joined"
+        mend = f"write its times anew first: ffmpeg -i '{film.path.name}' -map 0 -c copy mended.mkv"
+        raise StageError(Failure.BAD_INPUT, f"{film.path.name}: {said}; {mend}")
     return Times(line, coding, _end(line, picture))
 
 

@@ -28,6 +28,7 @@ class SurveyFilm(Stage[SurveyFilmSettings]):
     """One child per piece: the chunks of each video stream, and one for all sound and subtitles to be converted."""
 
     config_class = SurveyFilmSettings
+    version = 2
     consumes: ClassVar[Mapping[str, str]] = {"film": "video/"}
     writes: ClassVar[tuple[str, ...]] = ("piece", "carried", "sought")
     fans_out = True
