@@ -49,6 +49,17 @@ def test_a_range_by_seeking_is_the_same_frames_as_by_decoding_all(film, start, s
         assert [(f.index, f.pts, f.picture.to_ndarray().tobytes()) for f in part] == whole[start:stop]
 
 
+def test_a_seek_into_a_transport_stream_that_lands_too_late_is_made_again(tmp_path):
+    """It has no index: what is found is a key frame somewhere near."""
+    source = tmp_path / "film.ts"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x96:r=25:d=6", "-c:v", "libx264", "-preset", "ultrafast", "-g", "150",
+           "-output_ts_offset", "100", source)  # fmt: skip
+    times, whole = timeline(source), [(f.index, f.pts, f.picture.to_ndarray().tobytes()) for f in read_frames(source)]
+    for index in (1, 25, 75, 149):
+        (part,) = read_frames(source, index, index + 1, times=times)
+        assert (part.index, part.pts, part.picture.to_ndarray().tobytes()) == whole[index]
+
+
 @pytest.mark.parametrize(
     ("pixel_format", "depth", "chroma"),
     [("yuv420p", 8, "420"), ("yuv422p10le", 10, "422"), ("yuv444p", 8, "444"), ("gray", 8, "420"), ("bgr0", 8, "444")],

@@ -1,13 +1,17 @@
 """Numbers and tags through `upscale`: what the model is not asked to change stays, and it is asked for what it says."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
 from colour_help import HLG, LIGHT, PQ, RGB, film, hdr_film, patches, same_light, yuv_of
 from film_help import film as moving
+from picture_help import ffmpeg
 from upscale_help import LOSSLESS, asked_for, larger, modelled, most_apart, pictures, same
 
 from stages.media.color import Colour
+from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.hdr import light_of
 from stages.upscale.models.load import load
 
@@ -87,6 +91,25 @@ def test_a_larger_picture_has_the_same_colours(tmp_path, kind, scale):
     frame = pictures(made.path)[0]
     assert np.abs(_middles(frame) - values).max() <= 1
     assert patches_colour(made.path) == colour
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("png", "rgb24"), ("gif", "bgra"), ("ffv1", "gbrp10le")])
+def test_red_green_and_blue_become_the_same_colours(tmp_path, codec, pix_fmt):
+    """Recordings of screens and animations; the tags say what the numbers are now."""
+    source = tmp_path / ("film.gif" if codec == "gif" else "film.mkv")
+    words = () if codec == "gif" else ("-pix_fmt", pix_fmt)
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=128x96:r=10:d=0.5", "-c:v", codec, *words, source)
+    made = larger(source, tmp_path / "work", LOSSLESS)
+    assert patches_colour(made.path).matrix == "smpte170m" and patches_colour(made.path).range == "tv"
+    assert any("RGB is converted to YUV by the matrix smpte170m" in note for note in made.notes)
+    before, after = (_as_ffmpeg_shows(path) for path in (source, made.path))
+    assert np.abs(before.astype(int) - after).max() <= 3
+
+
+def _as_ffmpeg_shows(path):
+    words = ["-v", "error", "-i", str(path), "-sws_flags", "accurate_rnd+full_chroma_int", "-pix_fmt", "rgb24"]
+    shown = subprocess.check_output([ffmpeg_binary().path, *words, "-f", "rawvideo", "-"])
+    return np.frombuffer(shown, np.uint8)
 
 
 def patches_colour(path):

@@ -166,15 +166,26 @@ def conversion(
     if source_pix_fmt == target_pix_fmt:
         return [], source, notes
     before, after = pixel_format(source_pix_fmt), pixel_format(target_pix_fmt)
-    target = source
-    if before.rgb:
-        target = replace(source, matrix=assumed(replace(source, matrix=""), *size).matrix, range="tv")
-        notes.append(f"RGB is converted to YUV by the matrix {target.matrix}, in tv range")
+    target, said = as_coded(source, source_pix_fmt, target_pix_fmt, size)
+    notes += said
     if "zscale" in known and _depth_alone(before, after):
         first = f"zscale=rangein={source.range or 'tv'}:range={source.range or 'tv'}:dither=ordered"
     else:
         first = _scale(source, target)
     return [first, f"format={target_pix_fmt}", _tags(target)], target, notes
+
+
+def as_coded(
+    source: Colour, source_pix_fmt: str, target_pix_fmt: str, size: tuple[int, int]
+) -> tuple[Colour, list[str]]:
+    """The colour of a picture in the pixel format that is encoded, and what is assumed: RGB becomes YUV, in tv range.
+
+    Arguments as for `conversion`.
+    """
+    if not pixel_format(source_pix_fmt).rgb or pixel_format(target_pix_fmt).rgb:
+        return source, []
+    target = replace(source, matrix=assumed(replace(source, matrix=""), *size).matrix, range="tv")
+    return target, [f"RGB is converted to YUV by the matrix {target.matrix}, in tv range"]
 
 
 def _depth_alone(before: PixelFormat, after: PixelFormat) -> bool:

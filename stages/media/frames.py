@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
+BACK_S = (0, 2, 10, 60)  # how far before a frame its key frame is looked for, until all is read from the beginning
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 # What no stream does by itself; ahead as FFmpeg's `dts_delta_threshold`, from which on it takes a clock for another.
 _BACK_S, _AHEAD_S = Fraction(1, 2), 10
@@ -109,7 +110,7 @@ def track(path: Path) -> Track:
     Raises:
         StageError: BAD_INPUT when there is no picture that decodes.
     """
-    for frame, stream in _decoded(path, 0):
+    for frame, stream in _decoded(path, None):
         picture, shape = frame, frame.format
         turned = int(picture.rotation) % 180 != 0
         return Track(
@@ -200,9 +201,7 @@ def read_frames(
     wanted = times.pts[start] if times is not None and 0 < start < len(times.pts) else None
     # several frames may share a time: counting begins at the first of them
     index = bisect_left(times.pts, wanted) if times is not None and wanted is not None else 0
-    for picture, stream in _decoded(path, wanted):
-        if wanted is not None and picture.pts is not None and picture.pts < wanted:
-            continue
+    for picture, stream in _decoded(path, None) if wanted is None else _sought(path, wanted):
         if index >= start:
             yield Frame(index, picture.pts, picture.time_base or stream.time_base, picture)
         index += 1
@@ -210,13 +209,27 @@ def read_frames(
             return
 
 
-def _decoded(path: Path, since: int | None) -> Iterator[tuple[VideoFrame, Any]]:
-    """Decoded frames from the key frame before pts `since` on (0 and None: from the beginning)."""
+def _sought(path: Path, since: int) -> Iterator[tuple[VideoFrame, Any]]:
+    """Decoded frames from the one of this pts on, by seeking further back each time that a seek landed behind it.
+
+    A transport stream has no index, so that a seek lands anywhere.
+    """
+    for back_s in (*BACK_S, None):
+        frames = (entry for entry in _decoded(path, since, back_s) if entry[0].pts is None or entry[0].pts >= since)
+        found = next(frames, None)
+        if found is not None and (back_s is None or found[0].pts == since):
+            yield found
+            yield from frames
+            return
+
+
+def _decoded(path: Path, since: int | None, back_s: int | None = 0) -> Iterator[tuple[VideoFrame, Any]]:
+    """Decoded frames from the key frame that lies `back_s` before pts `since`, or earlier; None: from the beginning."""
     with opened(path) as container, reading(path):
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
-        if since:
-            container.seek(since, stream=stream, backward=True)
+        if since is not None and back_s is not None:
+            container.seek(since - round(back_s / stream.time_base), stream=stream, backward=True)
         for frame in container.decode(stream):
             yield frame, stream
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from stages.media.color import assumed
 from stages.media.film import Picture
 from stages.platform.limits import usable_cpus
 from stages.upscale.dedup import Dedup
@@ -32,12 +31,11 @@ class Passage:
     """
 
     def __init__(self, engine: Engine, picture: Picture, order: Order, dedup: float = 0.0) -> None:
-        from stages.upscale.pixels import Wire, coded
+        from stages.upscale.pixels import wire
 
         self._engine, self._order = engine, order
-        colour = assumed(picture.colour, picture.width, picture.height)
         self._pix_fmt = order.config.pix_fmt
-        self._wire = Wire(coded(picture.pix_fmt, colour), coded(self._pix_fmt, colour))
+        self._wire = wire(picture, self._pix_fmt)
         self._steady = Stabiliser(cast(Level, order.stabilise), order.scale, threads=len(usable_cpus()))
         self._dedup = Dedup(dedup, self._wire.source.depth)
         self._times: list[int | None] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, StageError
 from stages.media.faults import reading
-from stages.media.frames import picture_stream
+from stages.media.frames import BACK_S, picture_stream
 from stages.media.probe import opened
 from stages.media.steady import Steady
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 DEINTERLACING = 1  # frames that bwdif looks at before and after the one that it makes
-_BACK_S = (0, 2, 10, 60)  # how far before a frame its key frame is looked for, until all is read from the beginning
 
 
 def footage(
@@ -54,7 +53,7 @@ def _sought(
     A transport stream has no index, so that a seek lands anywhere; and where pictures are refreshed bit by bit, none
     comes out for a while after a key frame.
     """
-    for back in (*_BACK_S, None):
+    for back in (*BACK_S, None):
         frames = _within(_decoded(path, index, first, strict=strict, lost=lost, back=back), (first, end))
         found = next(frames, None)
         if found is not None and (back is None or found.pts == first):

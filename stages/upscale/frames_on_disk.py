@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, StageError
-from stages.media.color import assumed
 from stages.media.faults import reading, writing
 from stages.media.film import Picture
 from stages.platform.limits import usable_cpus
@@ -58,10 +57,10 @@ class FramesOnDisk:
     def __init__(
         self, model: Upscaler, picture: Picture, order: Order, folder: Path, watch: DiskWatch, *, device: str, tile: int
     ) -> None:
-        from stages.upscale.pixels import coded
+        from stages.upscale.pixels import wire
 
-        colour = assumed(picture.colour, picture.width, picture.height)
-        self._source, self._target = coded(picture.pix_fmt, colour), coded(order.config.pix_fmt, colour)
+        ends = wire(picture, order.config.pix_fmt)
+        self._source, self._target = ends.source, ends.target
         self._device = choose(device, "fp32").device
         self._model, self._order, self._watch = model.to(self._device), order, watch
         self._tiling = Tiling(tile, _OVERLAP, order.scale, int(model.spec.align))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stages.contract import Failure, StageError
-from stages.media.color import Colour
+from stages.media.color import Colour, as_coded, assumed
+from stages.media.film import Picture
 from stages.media.pixel_format import pixel_format
 from stages.upscale.chroma import PHASES, doubled, halved
 from stages.upscale.planes import frames_of, planar, planes_of
@@ -225,6 +226,17 @@ class Wire:
     def close(self, rgb: Tensor) -> Planes:
         """RGB of the model → planes."""
         return self.target.from_rgb(rgb)
+
+
+def wire(picture: Picture, pix_fmt: str) -> Wire:
+    """From a film's pictures to the pixel format that is encoded, in the colour that `color.as_coded` tells.
+
+    Raises:
+        StageError: as for `coded`.
+    """
+    size = (picture.width, picture.height)
+    target, _ = as_coded(picture.colour, picture.pix_fmt, pix_fmt, size)
+    return Wire(coded(picture.pix_fmt, assumed(picture.colour, *size)), coded(pix_fmt, assumed(target, *size)))
 
 
 def to_rgb(frame: VideoFrame, colour: Colour, device: str = "cpu") -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.media.color import as_coded
 from stages.media.film import Picture, look_at
 from stages.media.steady import Steady
 from stages.platform.limits import limit_memory, usable_cpus
@@ -174,10 +175,12 @@ class UpscaleSegment(Stage[UpscaleSegmentSettings]):
 
         from stages.media.encoders.inprocess import SegmentWriter
 
+        size = (picture.width, picture.height)
+        colour, _ = as_coded(picture.colour, picture.pix_fmt, order.config.pix_fmt, size)
         return SegmentWriter(
             target, order.config, cores=self.config.cores or len(usable_cpus()), tier=self.config.tier,
             width=picture.width * order.scale, height=picture.height * order.scale, rate=Fraction(order.rate),
-            time_base=order.base, colour=picture.colour, aspect=picture.aspect, rotation=picture.rotation,
+            time_base=order.base, colour=colour, aspect=picture.aspect, rotation=picture.rotation,
             light=picture.light,
         )  # fmt: skip
 

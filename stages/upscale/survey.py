@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from stages.contract import EFFECTIVE, Child, Failure, Json, Needs, Result, Stage, StageError, Work
+from stages.media.color import as_coded
 from stages.media.encoders.catalog import adapter
 from stages.media.encoders.inprocess import try_in_process
 from stages.media.encoders.machine import machine_identity
@@ -96,7 +97,8 @@ class SurveyUpscale(Stage[SurveyUpscaleSettings]):
             return try_in_process(ready, *size, self._cores, asked.tier, memory=memory)
 
         config, said = settle(EncoderConfig(**asked.encoder), picture.pix_fmt, asked.tier, asked.trials, trial)
-        return config, [f"{film.path.name}: {note}" for note in said]
+        _, told = as_coded(picture.colour, picture.pix_fmt, config.pix_fmt, (picture.width, picture.height))
+        return config, [f"{film.path.name}: {note}" for note in (*said, *told)]
 
     def _extent(self, film: Film, picture: Picture, times: Times, scale: int) -> Extent:
         """What will be written."""
