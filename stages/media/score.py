@@ -11,8 +11,8 @@ gives without copying.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from stages.media.align import SIDE
 from stages.media.command import PROTOCOLS, file_url
 from stages.media.frames import Track
 from stages.media.geometry import Box
+from stages.media.landing import Cut, cut_for, trim_to
 from stages.media.processes import progress_reader, run_process
 from stages.media.score_logs import LOGS, read_logs
 from stages.media.steady import STEADY, steady_filters
@@ -117,8 +118,9 @@ class Scoring:
             StageError: BAD_INPUT when either does not decode to as many frames as it should; as FFmpeg failed.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        sides = [_cut(side, window.count, folder) for side in self._sides(window)]
         run_process(
-            self.command(window),
+            self._command(window, sides),
             cwd=folder,
             on_stdout=progress_reader(lambda block: progress(_frame(block) / window.count)),
             memory_mb=self.memory_mb,
@@ -139,41 +141,48 @@ class Scoring:
             distorted=distorted,
         )
 
-    def command(self, window: Window) -> list[str]:
-        """The words of the FFmpeg command."""
+    def _sides(self, window: Window) -> list[_Side]:
+        return [
+            _Side("d", self.distorted, self.inside, window.seek_distorted),
+            _Side("e", self.reference, self.crop, window.seek_reference),
+        ]
+
+    def _command(self, window: Window, sides: Sequence[_Side]) -> list[str]:
         head = [str(self.binary), "-nostdin", "-hide_banner", "-loglevel", "error", "-nostats", "-progress", "pipe:1"]
-        inputs = self._input(self.distorted, window.seek_distorted)
-        inputs += self._input(self.reference, window.seek_reference)
+        inputs = [word for side in sides for word in self._input(side)]
         outputs = [
             ["-map", f"[{label}]", "-f", "rawvideo", file] for label, file in zip("de", _THUMBNAILS, strict=True)
         ]
         outputs += [["-map", f"[{self.chain[-1]}]", "-f", "null", "-"]] if self.chain else []
         ends = [word for words in outputs for word in ["-fps_mode", "passthrough", *words]]
         threads = ["-filter_complex_threads", str(max(1, self.threads // _VMAF_THREADS_EACH))]
-        return [*head, "-y", *threads, *inputs, "-filter_complex", self.graph(window), *ends]
+        return [*head, "-y", *threads, *inputs, "-filter_complex", self._graph(window, sides), *ends]
 
-    def _input(self, video: Track, seek: Fraction | None) -> list[str]:
+    def _input(self, side: _Side) -> list[str]:
         """Input words. A seek is exact: FFmpeg decodes from the key frame before, and drops what is before the time."""
+        seek = None if side.cut else side.seek
         start = [] if seek is None else ["-seek_timestamp", "1", "-ss", f"{math.floor(seek * 1_000_000)}us"]
         threads = ["-threads", str(max(1, self.threads // 2))]  # two decoders; more threads only cost
         # a film may change its size or tags on the way; with a new graph the scores before that would be lost. One that
         # FFmpeg turns goes through its filters first, and those cannot take that.
-        once = [word for name, value in STEADY.items() for word in (f"-{name}", str(value))] if _steady(video) else []
-        return [*threads, *start, *once, "-protocol_whitelist", PROTOCOLS, "-i", file_url(video.path)]
+        steady = _steady(side.video)
+        once = [word for name, value in STEADY.items() for word in (f"-{name}", str(value))] if steady else []
+        path = side.cut.path if side.cut else side.video.path
+        return [*threads, *start, *once, "-protocol_whitelist", PROTOCOLS, "-i", file_url(path)]
 
-    def graph(self, window: Window) -> str:
+    def _graph(self, window: Window, sides: Sequence[_Side]) -> str:
         """The filter graph: both inputs brought to one size, format and range, counted, and given to each metric."""
         fields = "field," * _halvings(self.size[1])
         small = f"{fields}extractplanes=y,scale={SIDE}:{SIDE}:flags=area,format=gray16le"
         chains = []
-        for number, (label, video, box) in enumerate(
-            (("d", self.distorted, self.inside), ("e", self.reference, self.crop))
-        ):
+        for number, side in enumerate(sides):
             # the judged frames go through the metrics one after another, the reference's are handed to each
-            names = self.chain[:1] if label == "d" else self.chain
+            label, names = side.label, self.chain[:1] if side.label == "d" else self.chain
             legs = "".join(f"[{label}{name}]" for name in names)
-            steps = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N", *self._converted(video, box)]
-            chains.append(f"[{number}:{video.stream}]{','.join(steps)},split={len(names) + 1}[{label}s]{legs}")
+            begin, stream = ([trim_to(side.cut)], 0) if side.cut else ([], side.video.stream)
+            counted = [f"trim=end_frame={window.count}", "settb=1/25", "setpts=N"]
+            steps = ",".join([*begin, *counted, *self._converted(side.video, side.box)])
+            chains.append(f"[{number}:{stream}]{steps},split={len(names) + 1}[{label}s]{legs}")
             chains.append(f"[{label}s]{small}[{label}]")
         judged = [f"d{name}" for name in self.chain[:1]] + list(self.chain[:-1])
         chains += [
@@ -201,6 +210,24 @@ class Scoring:
         if steps or video.pixel_format != wanted:
             steps.append(f"format={wanted}")
         return steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two: its label in the graph, what is compared of it, where it begins, and from which file."""
+
+    label: str
+    video: Track
+    box: Box | None
+    seek: Fraction | None
+    cut: Cut | None = None
+
+
+def _cut(side: _Side, count: int, folder: Path) -> _Side:
+    if side.seek is None:
+        return side
+    video = side.video
+    return replace(side, cut=cut_for(video.path, video.stream, side.seek, count, folder / f"{side.label}.mov"))
 
 
 def _steady(video: Track) -> bool:

@@ -14,10 +14,12 @@ from stages.contract import Failure, Json, Needs, Result, Stage, StageError, Wor
 from stages.media.command import argv, input_file, output_file
 from stages.media.ffmpeg import ffmpeg_binary
 from stages.media.frames import Timeline, timeline
+from stages.media.landing import Cut, cut_for, trim_to
 from stages.media.steady import STEADY, other_size, said_of
 from stages.settings import setting
 from stages.video.piece import SIDES, Piece
 from stages.video.program import damage_of, run_on
+from stages.video.second_opinion import is_sound
 from stages.video.sides import convert_sides
 
 
@@ -51,10 +53,16 @@ class EncodePiece(Stage[EncodePieceSettings]):
             return convert_sides(work, film, piece)
         target = work.scratch / "segment.mp4"
         began = time.monotonic()
-        words = command(film, piece, target)
+        cut = None
+        if piece.seek:
+            from_key = work.scratch / "from_key.mov"
+            cut = cut_for(film, piece.stream, Fraction(piece.seek), piece.count, from_key)
+        words = command(film, piece, target, cut)
         done = run_on(film, words, work, count=piece.count, timeout_s=self.config.timeout_s)
         wall_s = time.monotonic() - began
         damage = damage_of(film, done.stderr)
+        if damage and piece.seek and is_sound(film, piece):
+            damage = ""
         if damage and piece.strict:
             raise StageError(Failure.BAD_INPUT, f"{damage}; video.salvage=true keeps what decodes", detail=done.stderr)
         made = _checked(film, piece, target)
@@ -80,25 +88,26 @@ class EncodePiece(Stage[EncodePieceSettings]):
         return {"ffmpeg": ffmpeg_binary().identity}
 
 
-def command(film: Path, piece: Piece, target: Path) -> list[str]:
-    """The words of the encode of a chunk.
+def command(film: Path, piece: Piece, target: Path, cut: Cut | None = None) -> list[str]:
+    """The words of the encode of a chunk; from `cut`, where one had to be made.
 
     Times begin at 0 and are those of the film, in its own time base: `setpts` moves them by whole units.
     """
     seek: dict[str, Any] = {}
-    if piece.seek:
+    if piece.seek and cut is None:
         seek = {"seek_timestamp": 1, "ss": f"{math.floor(Fraction(piece.seek) * 1_000_000)}us"}
     if not piece.strict:
         seek |= {"err_detect": "ignore_err", "fflags": "+genpts"}
     turn: dict[str, Any] = {} if piece.upright else {"noautorotate": None}
     steady = STEADY if any(piece.size) else {}
-    source = input_file(film, **turn, **seek, **steady)[str(piece.stream)]
+    filters = [*([trim_to(cut)] if cut else []), *piece.filters, "setpts=PTS-STARTPTS"]
+    source = input_file(cut.path if cut else film, **turn, **seek, **steady)["0" if cut else str(piece.stream)]
     keeps = {"fps_mode": "passthrough", "enc_time_base": "demux"} if keeps_times(piece) else {}
     count = {"frames:v": piece.count} if piece.count else {}
     scale = {"video_track_timescale": piece.base.denominator} if keeps_times(piece) else {}
     output = output_file(
         [source], target,
-        **{"filter:v": ",".join([*piece.filters, "setpts=PTS-STARTPTS"]), **piece.options, **keeps, **count, **scale},
+        **{"filter:v": ",".join(filters), **piece.options, **keeps, **count, **scale},
         max_error_rate=0 if piece.strict else 1, map_metadata=-1, map_chapters=-1, format="mp4",
     )  # fmt: skip
     return argv(Path(ffmpeg_binary().path), output, progress=True)

@@ -7,7 +7,8 @@ its middle. They are copied, so that trials decode what the film itself would ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
-from stages.media.frames import Coding, Timeline, picture_stream, timeline_and_coding
+from stages.media.frames import BACK_S, Coding, Timeline, picture_stream, timeline_and_coding
 from stages.media.probe import opened
+from stages.video.excerpt_coded import coded, decodes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -75,8 +77,17 @@ def excerpt(paths: Sequence[Path], seconds: float, folder: Path) -> list[Path]:
         suffix = path.suffix.lower() if path.suffix.lower() in _SAME else ".mkv"
         target = folder / f"{number:03d}-{path.stem[:80]}{suffix}"
         chosen = windows(path, part)
-        made.append(_copied(path, chosen, target) if chosen else path)
+        made.append(_part(path, chosen, target) if chosen else path)
     return made
+
+
+def _part(path: Path, chosen: Sequence[Window], target: Path) -> Path:
+    """The windows, copied; or where copies do not decode, without loss."""
+    times, _ = timeline_and_coding(path)
+    if decodes(_copied(path, times, chosen, target)):
+        return target
+    target.unlink()
+    return coded(path, times, [(window.start, window.stop) for window in chosen], target.with_suffix(".mkv"))
 
 
 def _length(path: Path) -> float:
@@ -84,20 +95,19 @@ def _length(path: Path) -> float:
     return times.seconds(times.count - 1) if times.count else 0.0
 
 
-def _copied(path: Path, chosen: Sequence[Window], target: Path) -> Path:
+def _copied(path: Path, times: Timeline, chosen: Sequence[Window], target: Path) -> Path:
     """The windows one after another, by stream copy, with the film's own steps between frames."""
     import av
 
-    times, _ = timeline_and_coding(path)
     with opened(path) as source, writing(target), av.open(file_url(target), "w") as output:
         stream = picture_stream(source, path, None)
         out = output.add_stream_from_template(stream, opaque=True)
         out.time_base = stream.time_base
         at, last = 0, None
         for window in chosen:
-            first = times.pts[window.start]
-            stop = times.pts[window.stop] if window.stop < times.count else None
-            for packet in _packets(source, stream, path, first, stop):
+            first, taken = times.pts[window.start], 0
+            for packet in _packets(source, stream, path, times, window):
+                taken += 1
                 packet.pts += at - first
                 packet.dts = None if packet.dts is None else packet.dts + at - first
                 if packet.dts is None or (last is not None and packet.dts <= last):
@@ -105,30 +115,46 @@ def _copied(path: Path, chosen: Sequence[Window], target: Path) -> Path:
                 last = packet.dts
                 packet.stream = out
                 output.mux(packet)
-            at += _span(times, window)
+            at += _span(times, window.start, window.start + taken) if taken else 0
     return target
 
 
-def _span(times: Timeline, window: Window) -> int:
-    """Units from the first frame of a window to where the next one begins."""
+def _span(times: Timeline, start: int, stop: int) -> int:
+    """Units from a frame to where the one after the last would be, in even steps."""
     step = Fraction(times.pts[-1] - times.pts[0], max(1, times.count - 1))
-    return int(times.pts[window.stop - 1] - times.pts[window.start] + round(step))
+    return int(times.pts[stop - 1] - times.pts[start] + round(step))
 
 
-def _packets(source: InputContainer, stream: Any, path: Path, first: int, stop: int | None) -> Iterator[Any]:
-    """Packets from a key frame on, in order of decoding, until all that is shown before `stop` has come."""
+def _packets(source: InputContainer, stream: Any, path: Path, times: Timeline, window: Window) -> Iterator[Any]:
+    """Packets of a window, in order of decoding.
+
+    Where a seek landed behind the key frame, which it does in a file without an index, it is made again further back.
+    """
+    first = times.pts[window.start]
     with reading(path):
-        source.seek(first, stream=stream)
-        begun = False
-        for packet in source.demux(stream):
-            if packet.pts is None or not packet.size:
-                continue
-            begun = begun or (packet.is_keyframe and packet.pts == first)
-            if not begun or packet.pts < first:  # before the key frame, or shown before it though coded after
-                continue
-            if stop is not None and (packet.dts if packet.dts is not None else packet.pts) >= stop:
+        for back_s in (*BACK_S, None):
+            source.seek(first - round(back_s / stream.time_base) if back_s is not None else 0, stream=stream)
+            packets = _whole(source.demux(stream), times, window)
+            begun = next(packets, None)
+            if begun is not None:
+                yield begun
+                yield from packets
                 return
-            if stop is None or packet.pts < stop or not packet.is_keyframe:
-                yield packet
-            else:
+
+
+def _whole(packets: Iterable[Any], times: Timeline, window: Window) -> Iterator[Any]:
+    """From the key frame on, a few more than asked for where the last frames refer to some that are shown later."""
+    first, count, last = times.pts[window.start], 0, window.start
+    for packet in packets:
+        if packet.pts is None or not packet.size:
+            continue
+        if not count and not (packet.is_keyframe and packet.pts == first):
+            if packet.dts is not None and packet.dts > first:
                 return
+            continue
+        if packet.pts < first:  # coded after the key frame and shown before
+            continue
+        count, last = count + 1, max(last, bisect_left(times.pts, packet.pts))
+        yield packet
+        if count >= window.stop - window.start and count == last - window.start + 1:
+            return
