@@ -229,9 +229,15 @@ def _decoded(path: Path, since: int | None, back_s: int | None = 0) -> Iterator[
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         if since is not None and back_s is not None:
-            container.seek(since - round(back_s / stream.time_base), stream=stream, backward=True)
+            seek_before(container, stream, since, back_s)
         for frame in container.decode(stream):
             yield frame, stream
+
+
+def seek_before(container: InputContainer, stream: Any, pts: int, back_s: int) -> None:
+    """Go to a key frame so many seconds before a time, or earlier; not before the first, which some files refuse."""
+    first = pts if stream.start_time is None else min(pts, stream.start_time)
+    container.seek(max(first, pts - round(back_s / stream.time_base)), stream=stream, backward=True)
 
 
 def picture_stream(container: InputContainer, path: Path, index: int | None = None) -> Any:

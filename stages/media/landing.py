@@ -19,7 +19,7 @@ from typing import Any
 from stages.contract import Failure, StageError
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
-from stages.media.frames import BACK_S, picture_stream
+from stages.media.frames import BACK_S, picture_stream, seek_before
 from stages.media.probe import opened
 
 _EARLIER_S = Fraction(3, 23)  # by which FFmpeg seeks earlier, where it seeks decoding times and frames are reordered
@@ -55,7 +55,7 @@ def cut_for(path: Path, stream: int, since: Fraction, count: int, target: Path) 
         with opened(path) as source, reading(path):
             pictures = picture_stream(source, path, stream)
             if back_s is not None:
-                source.seek(round((since - back_s) / pictures.time_base), stream=pictures, backward=True)
+                seek_before(source, pictures, math.floor(since / pictures.time_base), back_s)
             packets = _from_key(_shown(source, pictures), since / pictures.time_base, count)
             first = next(packets, None)
             if first is not None:
@@ -75,7 +75,9 @@ def _lands(path: Path, stream: int, since: Fraction) -> bool:
     """Whether what comes first after FFmpeg's seek is a key frame that is shown before."""
     with opened(path) as source, reading(path):
         pictures = picture_stream(source, path, stream)
-        source.seek(round((since - _EARLIER_S) * 1_000_000), backward=True)
+        earlier = since - _EARLIER_S
+        first = source.start_time
+        source.seek(max(round(earlier * 1_000_000), first if first is not None else 0), backward=True)
         packet = next(_shown(source, pictures), None)
         return bool(packet is not None and packet.is_keyframe and packet.pts * pictures.time_base <= since)
 
@@ -90,11 +92,11 @@ def _holds(path: Path, stream: int) -> bool:
 def _from_key(packets: Iterator[Any], since: Fraction, count: int) -> Iterator[Any]:
     """The last group of pictures that begins before a time (in units of the stream), and what follows; or nothing."""
     group: list[Any] = []
-    wanted = 0
+    wanted = key = 0
     for packet in packets:
         if not wanted and packet.is_keyframe and packet.pts <= since:
-            group = [packet]
-        elif group and packet.pts > group[0].pts:  # what is shown before its key frame needs the group before
+            group, key = [packet], packet.pts
+        elif group and packet.pts > key:  # what is shown before its key frame needs the group before
             if packet.pts > since:
                 wanted += 1
                 if wanted == 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, StageError
 from stages.media.faults import reading
-from stages.media.frames import BACK_S, picture_stream
+from stages.media.frames import BACK_S, picture_stream, seek_before
 from stages.media.probe import opened
 from stages.media.steady import Steady
 
@@ -75,7 +75,7 @@ def _decoded(
             stream.codec_context.options = {"err_detect": "explode"}
         sought = start is not None and back is not None
         if start is not None and back is not None:
-            container.seek(start - round(back / stream.time_base), stream=stream, backward=True)
+            seek_before(container, stream, start, back)
         for packet in _from_key(container.demux(stream)) if sought else container.demux(stream):
             try:
                 frames = packet.decode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
-from stages.media.frames import BACK_S, Coding, Timeline, picture_stream, timeline_and_coding
+from stages.media.frames import BACK_S, Coding, Timeline, picture_stream, seek_before, timeline_and_coding
 from stages.media.probe import opened
 from stages.video.excerpt_coded import coded, decodes
 
@@ -131,9 +132,13 @@ def _packets(source: InputContainer, stream: Any, path: Path, times: Timeline, w
     Where a seek landed behind the key frame, which it does in a file without an index, it is made again further back.
     """
     first = times.pts[window.start]
-    with reading(path):
-        for back_s in (*BACK_S, None):
-            source.seek(first - round(back_s / stream.time_base) if back_s is not None else 0, stream=stream)
+    for back_s in (*BACK_S, None):
+        with ExitStack() as held, reading(path):
+            if back_s is None:
+                source = held.enter_context(opened(path))
+                stream = picture_stream(source, path, None)
+            else:
+                seek_before(source, stream, first, back_s)
             packets = _whole(source.demux(stream), times, window)
             begun = next(packets, None)
             if begun is not None:

@@ -7,13 +7,14 @@ still complains of is damage.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from stages.media.faults import reading
-from stages.media.frames import BACK_S, picture_stream
+from stages.media.frames import BACK_S, picture_stream, seek_before
 from stages.media.probe import opened
 from stages.video.piece import Piece
 
@@ -41,7 +42,7 @@ def _complaints(path: Path, stream: int, since: Fraction, count: int, back_s: in
     with opened(path) as container, reading(path):
         pictures = picture_stream(container, path, stream)
         pictures.thread_type = "NONE"  # so that what is said is of the packet at hand
-        container.seek(round((since - back_s) / pictures.time_base), stream=pictures, backward=True)
+        seek_before(container, pictures, math.floor(since / pictures.time_base), back_s)
         level = av.logging.get_level()
         av.logging.set_level(av.logging.ERROR)
         try:
