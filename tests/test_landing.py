@@ -81,6 +81,22 @@ def test_damage_in_a_chunk_is_still_found(tmp_path, film, name):
         transcode(damaged, tmp_path / "made", LOSSLESS, chunks="2")
 
 
+@pytest.mark.parametrize("near", [150, 155, 170])
+def test_a_frame_that_is_missing_in_a_chunk_is_still_found(tmp_path, film, near):
+    """Decoders say of it what they say of beginnings too."""
+    damaged = tmp_path / "film.mkv"
+    with av.open(f"file:{film('open.mkv')}") as source, av.open(f"file:{damaged}", "w") as output:
+        stream = source.streams.video[0]
+        out = output.add_stream_from_template(stream, opaque=True)
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        lost = max(range(near - 6, near + 6), key=lambda at: (not packets[at].is_keyframe, packets[at].size))
+        for packet in packets[:lost] + packets[lost + 1 :]:
+            packet.stream = out
+            output.mux(packet)
+    with pytest.raises(StageError, match="is damaged"):
+        transcode(damaged, tmp_path / "made", LOSSLESS, chunks="2")
+
+
 def _packets(path):
     """Frame, bytes and place in the file of each packet."""
     with av.open(f"file:{path}") as container:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,19 +39,29 @@ def is_sound(film: Path, piece: Piece) -> bool:
 
 def _complaints(path: Path, stream: int, since: Fraction, count: int, back_s: int) -> list[str] | None:
     """What is said of the last group that begins before a time, and of what follows; None where none lies before it."""
-    import av
-
     with opened(path) as container, reading(path):
         pictures = picture_stream(container, path, stream)
         pictures.thread_type = "NONE"  # so that what is said is of the packet at hand
         seek_before(container, pictures, math.floor(since / pictures.time_base), back_s)
-        level = av.logging.get_level()
-        av.logging.set_level(av.logging.ERROR)
-        try:
-            with av.logging.Capture() as said:
-                return _listened(container.demux(pictures), since / pictures.time_base, count, said)
-        finally:
-            av.logging.set_level(level)
+        pictures.codec_context.options = {"skip_loop_filter": "all"}  # nothing that it says hangs on that
+        with _heard() as said:
+            return _listened(container.demux(pictures), since / pictures.time_base, count, said)
+
+
+@contextmanager
+def _heard() -> Iterator[list[Any]]:
+    """All errors that the libraries speak of in this thread, the same twice too."""
+    import av
+
+    level, skipped = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as said:
+            yield said
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skipped)
 
 
 def _listened(packets: Any, since: Fraction, count: int, said: list[Any]) -> list[str] | None:
