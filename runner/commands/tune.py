@@ -21,6 +21,7 @@ from runner.record.compare import compare_sweep
 from runner.record.rundir import RunDir, read_json, write_json
 from runner.record.tracking import Tracker, reconcile
 from runner.tune.ending import finish
+from runner.tune.narrow import narrowed
 from runner.tune.past import past_trials
 from runner.tune.quest import Quest, as_asked
 from runner.tune.request import TuneRequest, read_request
@@ -67,7 +68,10 @@ def _looked_at(arguments: Arguments, request: TuneRequest, problems: list[Proble
         prepared = prepare(job, RunDir(Path(folder)), look=False)
     if problems:
         raise RefusedError(problems)
-    space = _space(request, prepared)
+    held = () if request.as_good_as_now else request.words  # else words tell what there is now, to be bettered
+    space, problems = narrowed(_space(request, prepared), held)
+    if problems:
+        raise RefusedError(problems)
     files, _ = find_inputs(prepared.checked, arguments.files)
     return Quest(request, prepared, as_asked(space, request), files)
 
