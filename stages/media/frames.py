@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.contract import Failure, StageError
 from stages.media.faults import reading
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
+REORDERED = 64  # frames that may be coded after one that is shown behind them, at most
 BACK_S = (0, 2, 10, 60)  # how far before a frame its key frame is looked for, until all is read from the beginning
+T = TypeVar("T")
+
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 # What no stream does by itself; ahead as FFmpeg's `dts_delta_threshold`, from which on it takes a clock for another.
-_BACK_S, _AHEAD_S = Fraction(1, 2), 10
+_JUMP_BACK_S, _JUMP_AHEAD_S = Fraction(1, 2), 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ def _jump(dts: Sequence[int], base: Fraction, *, restarts: bool) -> tuple[float,
     """Where the clock goes back, or in a file of a kind that may restart (`restarts`) far ahead; see `Coding`."""
     for before, after in pairwise(dts):
         ahead_s = (after - before) * base
-        if ahead_s < -_BACK_S or (restarts and ahead_s > _AHEAD_S):
+        if ahead_s < -_JUMP_BACK_S or (restarts and ahead_s > _JUMP_AHEAD_S):
             return float(before * base), float(after * base)
     return None
 
@@ -210,17 +213,12 @@ def read_frames(
 
 
 def _sought(path: Path, since: int) -> Iterator[tuple[VideoFrame, Any]]:
-    """Decoded frames from the one of this pts on, by seeking further back each time that a seek landed behind it.
+    """Decoded frames from the one of this pts on."""
 
-    A transport stream has no index, so that a seek lands anywhere.
-    """
-    for back_s in (*BACK_S, None):
-        frames = (entry for entry in _decoded(path, since, back_s) if entry[0].pts is None or entry[0].pts >= since)
-        found = next(frames, None)
-        if found is not None and (back_s is None or found[0].pts == since):
-            yield found
-            yield from frames
-            return
+    def begun(back_s: int | None) -> Iterator[tuple[VideoFrame, Any]]:
+        return (entry for entry in _decoded(path, since, back_s) if entry[0].pts is None or entry[0].pts >= since)
+
+    return sought(begun, lambda entry: entry[0].pts == since)
 
 
 def _decoded(path: Path, since: int | None, back_s: int | None = 0) -> Iterator[tuple[VideoFrame, Any]]:
@@ -232,6 +230,25 @@ def _decoded(path: Path, since: int | None, back_s: int | None = 0) -> Iterator[
             seek_before(container, stream, since, back_s)
         for frame in container.decode(stream):
             yield frame, stream
+
+
+def sought(begun: Callable[[int | None], Iterator[T]], is_first: Callable[[T], bool]) -> Iterator[T]:
+    """What begins with the right entry, by seeking further back each time that a seek landed behind it.
+
+    A transport stream has no index, so that a seek lands anywhere; and where pictures are refreshed bit by bit, none
+    comes out for a while after a key frame.
+
+    Args:
+        begun: what comes after a seek so many seconds before the place; None: after reading from the beginning.
+        is_first: whether that is the first entry wanted. From the beginning, whatever comes is.
+    """
+    for back_s in (*BACK_S, None):
+        entries = begun(back_s)
+        found = next(entries, None)
+        if found is not None and (back_s is None or is_first(found)):
+            yield found
+            yield from entries
+            return
 
 
 def seek_before(container: InputContainer, stream: Any, pts: int, back_s: int) -> None:

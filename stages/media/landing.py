@@ -19,11 +19,10 @@ from typing import Any
 from stages.contract import Failure, StageError
 from stages.media.command import file_url
 from stages.media.faults import reading, writing
-from stages.media.frames import BACK_S, picture_stream, seek_before
+from stages.media.frames import BACK_S, REORDERED, picture_stream, seek_before
 from stages.media.probe import opened
 
 _EARLIER_S = Fraction(3, 23)  # by which FFmpeg seeks earlier, where it seeks decoding times and frames are reordered
-_REORDERED = 64  # frames that may be coded after one that is shown behind them
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _from_key(packets: Iterator[Any], since: Fraction, count: int) -> Iterator[A
                 yield packet
             else:
                 group.append(packet)
-        if count and wanted >= count + _REORDERED:
+        if count and wanted >= count + REORDERED:
             return
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.contract import Failure, StageError
 from stages.media.faults import reading
-from stages.media.frames import BACK_S, picture_stream, seek_before
+from stages.media.frames import picture_stream, seek_before, sought
 from stages.media.probe import opened
 from stages.media.steady import Steady
 
@@ -48,18 +48,12 @@ def footage(
 def _sought(
     path: Path, index: int, first: int, end: int | None, *, strict: bool, lost: list[str]
 ) -> Iterator[VideoFrame]:
-    """From the frame of pts `first` on, by seeking further back each time that the seek landed behind its key frame.
+    """From the frame of pts `first` on."""
 
-    A transport stream has no index, so that a seek lands anywhere; and where pictures are refreshed bit by bit, none
-    comes out for a while after a key frame.
-    """
-    for back in (*BACK_S, None):
-        frames = _within(_decoded(path, index, first, strict=strict, lost=lost, back=back), (first, end))
-        found = next(frames, None)
-        if found is not None and (back is None or found.pts == first):
-            yield found
-            yield from frames
-            return
+    def begun(back_s: int | None) -> Iterator[VideoFrame]:
+        return _within(_decoded(path, index, first, strict=strict, lost=lost, back=back_s), (first, end))
+
+    return sought(begun, lambda frame: frame.pts == first)
 
 
 def _decoded(

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.media.faults import reading
-from stages.media.frames import BACK_S, picture_stream, seek_before
+from stages.media.frames import BACK_S, REORDERED, picture_stream, seek_before
 from stages.media.probe import opened
 from stages.video.piece import Piece
-
-_REORDERED = 64  # frames that may be coded after one that is shown behind them
 
 
 def is_sound(film: Path, piece: Piece) -> bool:
@@ -81,6 +79,6 @@ def _listened(packets: Any, since: Fraction, count: int, said: list[Any]) -> lis
         except av.InvalidDataError as error:
             said.append((av.logging.ERROR, "", str(error)))
         wanted += packet.pts > since
-        if count and wanted >= count + _REORDERED:
+        if count and wanted >= count + REORDERED:
             break
     return None if keys < 2 else [str(message) for _, _, message in said[begun:]]
